@@ -1,0 +1,129 @@
+"""The result of planning: placements, and for all that is not placed the reasons with their figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kwatt.model.keys import ServiceKey, Variant
+from kwatt.units import Power, Throughput
+
+Figure = float | int | str | None | tuple[str, ...]
+
+
+class Reason(StrEnum):
+    """Why a service is not (fully) placed on a class; ordered from the first check to the last."""
+
+    NO_MATCHING_PROFILE = "NoMatchingProfile"
+    INSUFFICIENT_MEMORY = "InsufficientMemory"
+    LATENCY_UNREACHABLE = "LatencyUnreachable"
+    THROUGHPUT_UNREACHABLE = "ThroughputUnreachable"
+    SERVICE_POWER_EXCEEDED = "ServicePowerExceeded"
+    NODE_NOT_READY = "NodeNotReady"
+    INSUFFICIENT_NPUS = "InsufficientNPUs"
+    INSUFFICIENT_NODE_RESOURCES = "InsufficientNodeResources"
+    SPREAD_IMPOSSIBLE = "SpreadImpossible"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    POWER_BUDGET_EXCEEDED = "PowerBudgetExceeded"
+    OUTRANKED_BY_PRIORITY = "OutrankedByPriority"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Alike replicas of one service on one node. Rate and watts are for all of them together.
+
+    `reserved` is the most they can draw, `planned` the draw at their share of the rate; both include the
+    idle part of the NPUs they hold.
+    """
+
+    service: ServiceKey
+    variant: Variant
+    operating_point: str
+    node: str
+    replicas: int
+    rate: Throughput
+    reserved: Power
+    planned: Power
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why one class does not take the whole service; `npu_class` None when there is no class at all."""
+
+    npu_class: str | None
+    reason: Reason
+    message: str
+    figures: Mapping[str, Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    """The nearest change that would let the service in, in words and figures."""
+
+    change: str
+    figures: Mapping[str, Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """A service with a shortfall; it may be placed in part."""
+
+    service: ServiceKey
+    shortfall: Throughput
+    rejections: tuple[Rejection, ...]
+    nearest: tuple[Relaxation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetUse:
+    """What a budget counts (design 6): host + idle + reserved + foreign <= cap; headroom is what is left."""
+
+    name: str
+    cap: Power
+    host: Power
+    idle: Power
+    reserved: Power
+    foreign: Power
+    headroom: Power
+    planned: Power
+    draw: Power
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the cluster, each node once, hosts left out."""
+
+    planned: Power
+    reserved: Power
+    idle: Power
+    foreign: Power
+    draw: Power
+    services: int
+    placed: int
+    partly: int
+    replicas: int
+    starts: int
+    moves: int
+    evictions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A proven lower bound on `Totals.draw` for the set of services that the plan serves."""
+
+    power: Power
+    gap_percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Who runs where. `hash` is a SHA-256 over the placements: equal hashes, equal plans."""
+
+    placements: tuple[Placement, ...]
+    unplaced: tuple[Unplaced, ...]
+    budgets: tuple[BudgetUse, ...]
+    totals: Totals
+    hash: str
+    bound: Bound | None = None

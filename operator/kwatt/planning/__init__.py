@@ -1,0 +1,1 @@
+"""The pure planner: `plan(Snapshot) -> Plan`. Import the modules, not this package."""
