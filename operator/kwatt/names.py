@@ -20,4 +20,5 @@ VARIANT_LABEL: Final = "kwatt.dev/variant"  # the Deployment's own name, its sel
 DESIRED_ANNOTATION: Final = "kwatt.dev/desired"  # hash of the manifest that KWatt applied
 
 HOSTNAME_LABEL: Final = "kubernetes.io/hostname"
+RELEASED_ANNOTATION: Final = "kwatt.dev/released"  # when KWatt removed the gate, RFC 3339
 DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"

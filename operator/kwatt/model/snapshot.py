@@ -145,7 +145,8 @@ class Pod:
     cpu_milli: int = 0
     memory_bytes: int = 0
     deletion_cost: int = 0
-    created: str = ""
+    created: datetime | None = None
+    released: datetime | None = None  # when KWatt removed the gate
     has_node_selector: bool = False
     affinity_terms: int | None = (
         None  # number of required node affinity terms, None: no such affinity

@@ -1,0 +1,1 @@
+"""What is written into the status of KWatt's own objects. Pure; figures come from plan and snapshot."""

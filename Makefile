@@ -1,0 +1,76 @@
+# Two commands do everything on a machine with Python >= 3.11, make and git: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "KWatt needs Python 3.11 or later, this is " + sys.version.split()[0] + "; run make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the Python packages (hash-locked) into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+setup: $(READY) ## Make the virtual environment with locked packages
+
+tools: ## Put the control-plane programs into the cache (about 10 minutes once, then nothing)
+	@$(PYTHON) tests/cluster/tools.py ensure
+
+cluster: tools ## Start a local control plane (etcd, API server, scheduler, controllers, KWOK) called "dev"
+	@$(PYTHON) tests/cluster/cluster.py up --name dev
+
+cluster-down: ## Stop all local control planes and remove every trace of them
+	@$(PYTHON) tests/cluster/cluster.py down --all
+
+demo: setup tools ## Place the city services on a local control plane, cut a cap, see who yields
+	@$(BIN)/python tests/demo/demo.py
+
+run: setup ## Run the operator against the current kubeconfig context
+	@$(BIN)/kwatt run
+
+format: setup ## Format the code
+	@$(BIN)/ruff format operator tests
+	@$(BIN)/ruff check --fix operator tests
+
+lint: setup ## Lint, spelling, layers
+	@$(BIN)/ruff format --check operator tests
+	@$(BIN)/ruff check operator tests
+	@$(BIN)/lint-imports
+	@$(BIN)/codespell operator tests docs README.md CHANGELOG.md crds charts examples
+
+types: setup ## Check types strictly
+	@$(BIN)/mypy
+
+generate: setup ## Write the generated files: CRDs
+	@$(BIN)/python -m kwatt.cli.crds crds
+
+generated: generate ## Fail if a generated file is not current
+	@git diff --exit-code -- crds
+
+unit: setup ## Unit tests and planner laws, no cluster
+	@$(BIN)/pytest -q tests/unit tests/laws
+
+test: setup tools ## All tests: unit, laws, integration and end to end on a real control plane
+	@$(BIN)/pytest
+
+check: lint types generated test ## What CI runs
+
+bench: setup tools ## Measure against plain Deployments in one run, print the table
+	@$(BIN)/python tests/bench/bench.py
+
+lock: setup ## Resolve and lock the Python packages anew, with hashes and without addresses
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-tools
+	@$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-options --no-header --output-file requirements.txt pyproject.toml
+	@$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-options --no-header --extra dev --output-file requirements-dev.txt pyproject.toml
+
+clean: ## Remove what was built here; the cache of control-plane programs stays
+	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test check bench lock clean

@@ -1,0 +1,132 @@
+"""ModelProfile: measured operating points of a model, and the device to compare with."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from kwatt.api.v1alpha1.fields import (
+    Bytes,
+    Label,
+    Milliseconds,
+    Part,
+    PositiveWatts,
+    Rate,
+    Rule,
+    keyed,
+)
+from kwatt.api.v1alpha1.meta import Conditions, ObjectMeta, ObservedGeneration
+from kwatt.model.npu import Basis, Scope
+from kwatt.units import parse_quantity
+
+Source = Annotated[str, Field(min_length=1, max_length=1024)]
+
+_KEYS = Rule(
+    "self.all(p, self.exists_one(q, q.npuClass == p.npuClass && q.npus == p.npus "
+    "&& q.operatingPoint == p.operatingPoint))",
+    "two points have the same npuClass, npus and operatingPoint; rename or remove one",
+)
+_RATES = Rule(
+    "self.all(p, self.all(q, p.operatingPoint == q.operatingPoint || p.npuClass != q.npuClass "
+    "|| p.npus != q.npus || has(p.env) != has(q.env) || (has(p.env) && p.env != q.env) "
+    "|| !isQuantity(string(p.perSecond)) || !isQuantity(string(q.perSecond)) "
+    "|| quantity(string(p.perSecond)).compareTo(quantity(string(q.perSecond))) != 0))",
+    "two points of one curve (same npuClass, npus and env) have the same perSecond; "
+    "keep the one that was measured better",
+)
+
+
+class Point(Part):
+    """One measured operating point: what a replica does and draws over all its NPUs. Never extrapolated."""
+
+    npu_class: Label = Field(description="NPUClass on which it was measured.")
+    npus: Annotated[int, Field(ge=1, le=64)] = Field(description="NPUs that one replica holds.")
+    operating_point: Label = Field(
+        description="Name of the point, such as batch-8 or concurrency-16."
+    )
+    per_second: Rate = Field(description="Units (of spec.unit) per second that one replica does.")
+    watts: PositiveWatts = Field(description="Watts of all NPUs of the replica at that rate.")
+    p99_milliseconds: Milliseconds | None = Field(
+        default=None,
+        description="Latency in milliseconds that 99 % of the requests keep; "
+        "a point without it meets no limit.",
+    )
+    scope: Scope = Field(description="What the watts cover: Device, Node or Wall.")
+    basis: Basis = Field(description="Where the figures come from: Measured, Vendor or Assumption.")
+    source: Source = Field(description="Document, commit and conditions of the measurement.")
+    env: dict[str, Annotated[str, Field(max_length=256)]] = Field(
+        default_factory=dict,
+        max_length=16,
+        description="Environment variables that put the server into this state; without them the "
+        "point is only a level of load.",
+    )
+
+
+class ProfileBaseline(Part):
+    """The same model on the device to compare with."""
+
+    device: Label = Field(description="Name of the device, usually a GPU.")
+    per_second: Rate = Field(description="Units (of spec.unit) per second that it does.")
+    watts: PositiveWatts = Field(description="Watts that it draws at that rate.")
+    scope: Scope = Field(description="What the watts cover; compared only with the same scope.")
+    basis: Basis = Field(description="Where the figures come from: Measured, Vendor or Assumption.")
+    source: Source = Field(description="Document, commit and conditions of the measurement.")
+
+
+class ModelProfileSpec(Part):
+    """What was measured of one model."""
+
+    unit: Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[a-z][a-z-]*$")] = Field(
+        description="What is counted: images, tokens, samples or requests."
+    )
+    memory: Bytes = Field(description="Bytes that one replica needs over all its NPUs, as in 2Gi.")
+    points: tuple[Point, ...] = Field(
+        min_length=1,
+        max_length=128,
+        description="Measured operating points; the key of one is (npuClass, npus, operatingPoint).",
+        json_schema_extra={
+            **keyed("npuClass", "npus", "operatingPoint"),
+            "x-kubernetes-validations": [_RATES.marker()],
+        },
+    )
+    baseline: ProfileBaseline | None = Field(
+        default=None, description="What to compare inferences per joule with."
+    )
+
+    @model_validator(mode="after")
+    def _points_differ(self) -> Self:
+        keys = {(p.npu_class, p.npus, p.operating_point) for p in self.points}
+        _KEYS.require(len(keys) == len(self.points))
+        _RATES.require(len({_curve_and_rate(point) for point in self.points}) == len(self.points))
+        return self
+
+
+def _curve_and_rate(point: Point) -> tuple[object, ...]:
+    rate = parse_quantity(point.per_second, "perSecond")
+    return point.npu_class, point.npus, tuple(sorted(point.env.items())), rate
+
+
+class ModelProfileStatus(Part):
+    """What the operator makes of the profile."""
+
+    observed_generation: ObservedGeneration = None
+    conditions: Conditions = ()
+    points: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="Number of points in the spec."
+    )
+    points_usable: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="Number of points whose NPUClass exists and is schedulable."
+    )
+
+
+class ModelProfile(Part):
+    """Measured operating points of a model on NPU classes: units per second, watts and latency."""
+
+    api_version: Literal["kwatt.dev/v1alpha1"]
+    kind: Literal["ModelProfile"]
+    metadata: ObjectMeta
+    spec: ModelProfileSpec = Field(description="What was measured, with sources.")
+    status: ModelProfileStatus | None = Field(
+        default=None, description="What the operator found; written by the operator only."
+    )

@@ -1,0 +1,290 @@
+"""`diff(Snapshot, Plan) -> Changes`: what separates the cluster from the plan, decreases of power first.
+
+Pods are never given to a node before its share of kwatt.dev/watts and its NPUs are really free: a pod that
+is released too early would make the kube-scheduler preempt others (design 3.5).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from kwatt.changes.shares import held_watts, planned_watts, share_changes, target_shares
+from kwatt.changes.values import (
+    Changes,
+    Cost,
+    Eviction,
+    Group,
+    Release,
+    Removal,
+    Scale,
+    ShareChange,
+)
+from kwatt.model.keys import PodKey
+from kwatt.model.plan import Placement, Plan
+from kwatt.model.snapshot import Deployment, Node, Pod, Snapshot
+
+RELEASE_DEADLINE = timedelta(seconds=60)  # a released pod that is not bound by then is evicted
+VICTIM_COST = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the plan wants of one Deployment."""
+
+    group: Group
+    nodes: Mapping[str, int]
+    pod_watts: int
+    operating_point: str
+
+    @property
+    def replicas(self) -> int:
+        """Replicas over all nodes."""
+        return sum(self.nodes.values())
+
+
+def wanted_groups(snapshot: Snapshot, plan: Plan) -> dict[Group, Wanted]:
+    """Collect the plan's placements by Deployment."""
+    rows: defaultdict[Group, list[Placement]] = defaultdict(list)
+    for placement in plan.placements:
+        rows[Group(placement.service, placement.variant)].append(placement)
+    return {group: _wanted(snapshot, group, rows[group]) for group in sorted(rows)}
+
+
+def _wanted(snapshot: Snapshot, group: Group, rows: list[Placement]) -> Wanted:
+    nodes = {row.node: row.replicas for row in sorted(rows, key=lambda row: row.node)}
+    points = Counter({row.operating_point: row.replicas for row in rows})
+    point = min(points, key=lambda name: (-points[name], name))
+    return Wanted(group, nodes, _pod_watts(snapshot, rows[0]), point)
+
+
+def _pod_watts(snapshot: Snapshot, row: Placement) -> int:
+    """Return the whole watts above idle of one replica: reserved less the idle watts of its NPUs."""
+    npu_class = snapshot.classes.get(row.variant.npu_class)
+    idle = npu_class.idle.milliwatts if npu_class else 0
+    return (row.reserved.milliwatts // row.replicas - row.variant.npus * idle) // 1000
+
+
+def diff(snapshot: Snapshot, plan: Plan, advertised: Mapping[str, int]) -> Changes:
+    """Compute the changes that bring the cluster to `plan`, as far as caps allow it now.
+
+    `advertised` is the share of each node as last known, not less than any write still in the air.
+    """
+    wanted = wanted_groups(snapshot, plan)
+    pod_watts = {group: one.pod_watts for group, one in wanted.items()}
+    held = held_watts(snapshot, pod_watts)
+    targets = target_shares(snapshot, planned_watts(plan, pod_watts), advertised)
+    lower, rise = share_changes(snapshot, targets, advertised, held)
+    pods = _active_pods(snapshot.pods)
+    scaling = _scaling(snapshot.deployments, wanted)
+    costs, evict = _leaving(snapshot, wanted, pods, scaling)
+    shares = _shares_after(advertised, lower, rise)
+    gone = {eviction.pod for eviction in evict}
+    return Changes(
+        lower=lower,
+        remove=_removals(snapshot.deployments, wanted),
+        costs=costs,
+        shrink=tuple(scale for scale, before in scaling.values() if scale.replicas < before),
+        evict=evict,
+        grow=tuple(scale for scale, before in scaling.values() if scale.replicas >= before),
+        raise_=rise,
+        release=_releases(snapshot, wanted, pods, shares, gone),
+        wake=_wake(snapshot, gone),
+    )
+
+
+def _active_pods(pods: Iterable[Pod]) -> dict[Group, list[Pod]]:
+    active: defaultdict[Group, list[Pod]] = defaultdict(list)
+    for pod in pods:
+        if not pod.terminating and not pod.finished:
+            active[Group(pod.service, pod.variant)].append(pod)
+    return active
+
+
+def _scaling(
+    deployments: Iterable[Deployment], wanted: Mapping[Group, Wanted]
+) -> dict[Group, tuple[Scale, int]]:
+    """Pair what each wanted Deployment should be with the replicas it has; whether it differs is for apply."""
+    have = {Group(d.service, d.variant): d for d in deployments}
+    return {
+        group: (
+            Scale(group.service, group.variant, one.replicas, one.pod_watts, one.operating_point),
+            have[group].replicas if group in have else 0,
+        )
+        for group, one in wanted.items()
+    }
+
+
+def _removals(
+    deployments: Iterable[Deployment], wanted: Mapping[Group, Wanted]
+) -> tuple[Removal, ...]:
+    return tuple(
+        Removal(d.namespace, d.name, d.uid)
+        for d in sorted(deployments, key=lambda d: (d.namespace, d.name))
+        if Group(d.service, d.variant) not in wanted
+    )
+
+
+def _leaving(
+    snapshot: Snapshot,
+    wanted: Mapping[Group, Wanted],
+    pods: Mapping[Group, list[Pod]],
+    scaling: Mapping[Group, tuple[Scale, int]],
+) -> tuple[tuple[Cost, ...], tuple[Eviction, ...]]:
+    """Name the pods that a shrinking Deployment should lose, and those that have to be evicted."""
+    costs: list[Cost] = []
+    evict = list(_overdue(snapshot))
+    for group, one in wanted.items():
+        surplus = _surplus(one, pods.get(group, []))
+        if len(pods.get(group, ())) > one.replicas or scaling[group][1] > one.replicas:
+            costs += _costs(pods.get(group, []), surplus)
+        else:
+            evict += [Eviction(pod.key, pod.uid, "planned on another node") for pod in surplus]
+    return tuple(costs), tuple(sorted(set(evict), key=lambda eviction: eviction.pod))
+
+
+def _surplus(one: Wanted, pods: list[Pod]) -> list[Pod]:
+    """Return the pods on each node beyond what the plan wants there: not ready first, newest first."""
+    by_node: defaultdict[str, list[Pod]] = defaultdict(list)
+    for pod in pods:
+        if pod.assigned is not None:
+            by_node[pod.assigned].append(pod)
+    surplus = []
+    for node in sorted(by_node):
+        order = sorted(by_node[node], key=_keep_order)
+        surplus += order[one.nodes.get(node, 0) :]
+    return surplus
+
+
+def _keep_order(pod: Pod) -> tuple[bool, bool, float, str]:
+    return (pod.node is None, not pod.ready, _seconds(pod.created), pod.key.name)
+
+
+def _seconds(time: datetime | None) -> float:
+    return time.timestamp() if time else 0.0
+
+
+def _costs(pods: list[Pod], surplus: list[Pod]) -> list[Cost]:
+    leaving = {pod.key for pod in surplus}
+    return [
+        Cost(pod.key, pod.uid, VICTIM_COST if pod.key in leaving else 0)
+        for pod in sorted(pods, key=lambda pod: pod.key)
+        if pod.deletion_cost != (VICTIM_COST if pod.key in leaving else 0)
+    ]
+
+
+def _overdue(snapshot: Snapshot) -> Iterable[Eviction]:
+    """Yield pods without a gate that are bound nowhere: released too long ago, or not by KWatt."""
+    for pod in snapshot.pods:
+        if pod.gated or pod.node or pod.terminating or pod.finished:
+            continue
+        if pod.pin is None:
+            yield Eviction(pod.key, pod.uid, "its scheduling gate was removed by somebody else")
+        elif _deadline(pod, snapshot.now) <= snapshot.now:
+            yield Eviction(pod.key, pod.uid, f"not bound to {pod.pin} in time")
+
+
+def _deadline(pod: Pod, now: datetime) -> datetime:
+    since = pod.released or pod.created or now
+    return since + RELEASE_DEADLINE
+
+
+def _wake(snapshot: Snapshot, gone: set[PodKey]) -> datetime | None:
+    waiting = [
+        _deadline(pod, snapshot.now)
+        for pod in snapshot.pods
+        if pod.pin and not pod.node and not pod.terminating and pod.key not in gone
+    ]
+    return min(waiting, default=None)
+
+
+def _shares_after(
+    advertised: Mapping[str, int],
+    lower: tuple[ShareChange, ...],
+    rise: tuple[ShareChange, ...],
+) -> dict[str, int]:
+    return dict(advertised) | {change.node: change.after for change in lower + rise}
+
+
+class _Room:
+    """What is really free on the nodes now, for releasing pods: watts, NPUs, cpu, memory, pod slots."""
+
+    def __init__(self, snapshot: Snapshot, shares: Mapping[str, int]) -> None:
+        self._nodes = {node.name: node for node in snapshot.nodes}
+        self._watts = {
+            name: shares.get(name, 0) - n.foreign_watts for name, n in self._nodes.items()
+        }
+        self._npus = {n.name: n.npus_allocatable - n.foreign_npus for n in snapshot.nodes}
+        self._cpu = {n.name: n.cpu_milli - n.other_cpu_milli for n in snapshot.nodes}
+        self._memory = {n.name: n.memory_bytes - n.other_memory_bytes for n in snapshot.nodes}
+        self._slots = {n.name: n.pods - n.other_pods for n in snapshot.nodes}
+        for pod in snapshot.pods:
+            if pod.assigned in self._nodes and not pod.finished:
+                self.take(pod.assigned, pod)
+
+    def take(self, node: str, pod: Pod) -> None:
+        self._watts[node] -= pod.watts
+        self._npus[node] -= pod.variant.npus
+        self._cpu[node] -= pod.cpu_milli
+        self._memory[node] -= pod.memory_bytes
+        self._slots[node] -= 1
+
+    def fits(self, node: str, pod: Pod) -> bool:
+        return (
+            node in self._nodes
+            and pod.watts <= self._watts[node]
+            and pod.variant.npus <= self._npus[node]
+            and pod.cpu_milli <= self._cpu[node]
+            and pod.memory_bytes <= self._memory[node]
+            and self._slots[node] >= 1
+        )
+
+    def node(self, name: str) -> Node:
+        return self._nodes[name]
+
+
+def _releases(
+    snapshot: Snapshot,
+    wanted: Mapping[Group, Wanted],
+    pods: Mapping[Group, list[Pod]],
+    shares: Mapping[str, int],
+    gone: set[PodKey],
+) -> tuple[Release, ...]:
+    room = _Room(snapshot, shares)
+    releases: list[Release] = []
+    for group, one in wanted.items():
+        mine = [pod for pod in pods.get(group, []) if pod.key not in gone]
+        missing = Counter(one.nodes)
+        missing.subtract(pod.assigned for pod in mine if pod.assigned is not None)
+        gated = [
+            pod for pod in mine if pod.gated and pod.watts == one.pod_watts and not pod.other_gates
+        ]
+        releases += _release_group(room, missing, sorted(gated, key=_keep_order))
+    return tuple(releases)
+
+
+def _release_group(room: _Room, missing: Counter[str], gated: list[Pod]) -> list[Release]:
+    releases = []
+    for node in sorted(missing):
+        for _ in range(missing[node]):
+            if not gated or not room.fits(node, gated[0]):
+                break
+            pod = gated.pop(0)
+            room.take(node, pod)
+            releases.append(_release(pod, room.node(node)))
+    return releases
+
+
+def _release(pod: Pod, node: Node) -> Release:
+    hostname = None if node.pin_by_name else node.labels.get("kubernetes.io/hostname")
+    return Release(
+        pod=pod.key,
+        uid=pod.uid,
+        resource_version=pod.resource_version,
+        node=node.name,
+        hostname=hostname,
+        has_node_selector=pod.has_node_selector,
+        affinity_terms=pod.affinity_terms,
+    )

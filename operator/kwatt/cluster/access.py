@@ -1,0 +1,68 @@
+"""How to reach the cluster: a service account inside a pod, else a kubeconfig. Must not open a connection.
+
+The order is that of kubectl: a context or $KUBECONFIG that somebody named wins, then the service
+account of the pod, then ~/.kube/config.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+import yaml
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.aio.config.kube_config import KubeConfigLoader
+
+from kwatt.errors import InvalidInput
+
+_IN_POD = "KUBERNETES_SERVICE_HOST"
+
+
+async def load_access(
+    context: str | None = None, env: Mapping[str, str] = os.environ
+) -> Configuration:
+    """Return address and credentials of the cluster; credentials that expire renew themselves."""
+    configuration = Configuration()
+    try:
+        if context is None and not env.get("KUBECONFIG") and env.get(_IN_POD):
+            load_incluster_config(configuration)  # type: ignore[no-untyped-call]  # not annotated upstream
+        else:
+            await _load_kubeconfig(configuration, context, env)
+    except (ConfigException, OSError, yaml.YAMLError, ValueError) as error:
+        raise InvalidInput("kubeconfig", f"{error}") from error
+    return configuration
+
+
+async def _load_kubeconfig(
+    configuration: Configuration, context: str | None, env: Mapping[str, str]
+) -> None:
+    loader = await load_kube_config(  # type: ignore[no-untyped-call]  # not annotated upstream
+        config_file=_kubeconfigs(env),
+        context=context,
+        client_configuration=configuration,
+        persist_config=False,  # a plan must not rewrite the user's file
+    )
+    if hasattr(loader, "exec_plugin_expiry"):
+        # Declared as None upstream; the package calls what is put here and awaits its answer.
+        configuration.refresh_api_key_hook = _renewal(loader)  # type: ignore[assignment]
+
+
+def _kubeconfigs(env: Mapping[str, str]) -> str:
+    # The package itself reads $KUBECONFIG only once, when it is imported.
+    files = env.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    if not any(Path(file).expanduser().is_file() for file in files.split(os.pathsep) if file):
+        raise ConfigException(f"no such file: {files}; set KUBECONFIG to one that exists")
+    return files
+
+
+def _renewal(loader: KubeConfigLoader) -> Callable[[Configuration], Awaitable[None]]:
+    """Return a hook that runs a credential plugin again when its token nears its expiry."""
+
+    async def renew(configuration: Configuration) -> None:
+        # Does nothing before the expiry and logs its own failures; not annotated upstream.
+        await loader.load_from_exec_plugin()  # type: ignore[no-untyped-call]
+        configuration.api_key["BearerToken"] = loader.token
+
+    return renew

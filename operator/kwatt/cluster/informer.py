@@ -1,0 +1,189 @@
+"""Keep a store true to one resource: list, watch, list again. Never writes, keeps no bodies.
+
+    list ──► watch until the next list is due ──► list ...
+              │ closed, silent, 429, 5xx: watch again from the last version, after a back-off
+              └ 410, or three failures in a row: list again
+
+A watch alone loses deletions that happen while it is down for longer than the server's history, so
+every list is compared with what was known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn, Protocol
+
+from kwatt.cluster.answers import Body, Expired
+from kwatt.cluster.backoff import Backoff
+from kwatt.cluster.client import PAGE, Client
+from kwatt.cluster.ledger import Ledger, sighting_of, version_number
+from kwatt.errors import ClusterError, Unavailable
+
+_LOG = logging.getLogger(__name__)
+_FAILURES_UNTIL_LIST = 3
+
+
+class Target(Protocol):
+    """Who keeps the parsed values; an exception costs only the one object, until the next list."""
+
+    def take(self, event_type: str, body: Body) -> None:
+        """Accept a newer body: ADDED, MODIFIED or DELETED."""
+
+    def forget(self, uid: str) -> None:
+        """Drop an object that a list no longer holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often to list, how long to wait between attempts, how much to read at once."""
+
+    list_seconds: float = 300.0
+    backoff: Backoff = field(default_factory=Backoff)
+    page: int = PAGE
+
+
+class Informer:
+    """Feeds one target from one resource.
+
+    With `watch=False` it only lists; then somebody else (kopf) watches and passes what it sees to
+    `offer`, which sorts out what is old.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        path: str,
+        target: Target,
+        *,
+        selector: str | None = None,
+        watch: bool = True,
+        pace: Pace | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.path = path
+        self.synced = asyncio.Event()
+        self.last_listed: float | None = None
+        self.last_error: ClusterError | None = None
+        self._client = client
+        self._target = target
+        self._selector = selector
+        self._watch = watch
+        self._pace = pace or Pace()
+        self._clock = clock
+        self._chance = chance
+        self._ledger = Ledger()
+        self._version: str | None = None  # where to go on watching; None: list first
+        self._list_at = -math.inf
+        self._failures = 0
+
+    @property
+    def drift(self) -> int:
+        """Return how many deletions were found by listing and never announced by an event."""
+        return self._ledger.drift
+
+    def __len__(self) -> int:
+        return len(self._ledger)
+
+    def offer(self, event_type: str | None, body: Body) -> None:
+        """Pass an event on if it is news; kopf calls what it lists None."""
+        seen = sighting_of(body)
+        if event_type == "DELETED":
+            if self._ledger.remove(seen, self._clock()):
+                self._hand(event_type, body)
+        elif self._ledger.put(seen):
+            self._hand(event_type or "ADDED", body)
+
+    async def run(self) -> NoReturn:
+        """Follow the resource until cancelled, whatever the API server does."""
+        while True:
+            begun = self._clock()
+            wait = self._pace.backoff.first
+            try:
+                await self._step()
+            except ClusterError as error:
+                wait = self._failed(error)
+            except ValueError as error:  # a body that is no object
+                wait = self._failed(Unavailable(0, str(error)))
+            floor = begun + self._pace.backoff.first - self._clock()
+            await asyncio.sleep(wait if self._failures else max(floor, 0.0))
+
+    async def _step(self) -> None:
+        if self._version is None or self._clock() >= self._list_at:
+            await self._list()
+        remaining = self._list_at - self._clock()
+        if self._watch:
+            await self._follow(max(1, math.ceil(remaining)))
+        else:
+            self._failures = 0
+            await asyncio.sleep(max(0.0, remaining))
+
+    async def _list(self) -> None:
+        self._list_at = self._clock() + self._pace.backoff.cap  # if this one fails
+        scan = self._ledger.scan(self._clock())
+        pages = self._client.list_pages(
+            self.path, limit=self._pace.page, labelSelector=self._selector
+        )
+        version = ""
+        async for page in pages:
+            if page.first:
+                version = page.version
+                scan.open(version_number(version))
+            for body in page.items:
+                if scan.put(sighting_of(body)):
+                    self._hand("ADDED", body)
+            await asyncio.sleep(0)
+        for uid in scan.close(self._clock()):
+            self._target.forget(uid)
+        self._listed(version)
+
+    def _listed(self, version: str) -> None:
+        # Going on from the older version announces the deletions between watch and list, so that only
+        # those that no event ever told count as drift.
+        if self._version is None or version_number(version) < version_number(self._version):
+            self._version = version
+        self.last_listed = self._clock()
+        self._list_at = self.last_listed + self._pace.list_seconds * (0.8 + 0.4 * self._chance())
+        self.synced.set()
+
+    async def _follow(self, seconds: int) -> None:
+        events = self._client.watch(
+            self.path, self._version or "", seconds, labelSelector=self._selector
+        )
+        begun, heard = self._clock(), False
+        async with contextlib.aclosing(events):
+            async for event in events:
+                if event.type != "BOOKMARK":
+                    self.offer(event.type, event.body)
+                self._version = event.body["metadata"]["resourceVersion"]
+                self._failures, heard = 0, True
+        if not heard and self._clock() - begun < min(seconds, self._pace.backoff.cap) / 2:
+            raise Unavailable(0, f"watch {self.path}: closed at once")
+        self._failures = 0
+
+    def _failed(self, error: ClusterError) -> float:
+        """Decide where to go on, and return after how many seconds."""
+        self._failures += 1
+        self.last_error = error
+        if isinstance(error, Expired) or self._failures % _FAILURES_UNTIL_LIST == 0:
+            self._version = None
+        wait = self._pace.backoff.seconds(self._failures, self._chance(), error.retry_after_seconds)
+        _LOG.warning(
+            "watch path=%s failures=%d wait=%.1fs error=%s", self.path, self._failures, wait, error
+        )
+        return wait
+
+    def _hand(self, event_type: str, body: Body) -> None:
+        try:
+            self._target.take(event_type, body)
+        except Exception:  # one object must not stop the others
+            uid = body["metadata"]["uid"]
+            self._ledger.retract(uid)
+            _LOG.exception("take path=%s type=%s uid=%s", self.path, event_type, uid)

@@ -1,0 +1,45 @@
+"""The one Service over all replicas of an InferenceService, whatever class they run on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kwatt import names
+from kwatt.manifests.deployments import Owner, owner_reference, stamped
+
+Json = Mapping[str, Any]
+
+
+def build_service(owner: Owner, template: Json) -> dict[str, Any]:
+    """Build the Service; its ports are the container ports of the template, headless where it has none."""
+    ports = _ports(template)
+    spec: dict[str, Any] = {"selector": {names.SERVICE_LABEL: owner.name}}
+    spec |= {"ports": ports} if ports else {"clusterIP": "None"}
+    return stamped(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {
+                "namespace": owner.namespace,
+                "name": owner.name,
+                "labels": {names.SERVICE_LABEL: owner.name},
+                "ownerReferences": [owner_reference(owner)],
+            },
+            "spec": spec,
+        }
+    )
+
+
+def _ports(template: Json) -> list[dict[str, Any]]:
+    containers = (template.get("spec") or {}).get("containers") or []
+    found: dict[tuple[int, str], dict[str, Any]] = {}
+    for container in containers:
+        for port in container.get("ports") or []:
+            number, protocol = int(port["containerPort"]), str(port.get("protocol", "TCP"))
+            name = str(port.get("name") or f"port-{number}-{protocol.lower()}")
+            found.setdefault(
+                (number, protocol),
+                {"name": name, "port": number, "targetPort": number, "protocol": protocol},
+            )
+    return [found[key] for key in sorted(found)]

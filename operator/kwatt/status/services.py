@@ -1,0 +1,275 @@
+"""The status of an InferenceService: where it runs, what it does and draws, and why not more."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+
+from kwatt.api.v1alpha1.inference_service import (
+    ClassRejection,
+    InferenceServiceStatus,
+    PlacedOn,
+    Planned,
+    ServiceSummary,
+    Shortfall,
+)
+from kwatt.model.keys import ServiceKey, Variant
+from kwatt.model.npu import Basis, NpuClass, OperatingPoint, Profile
+from kwatt.model.plan import Placement, Reason, Rejection, Unplaced
+from kwatt.status.conditions import Verdict, settled
+from kwatt.units import NO_POWER, NO_THROUGHPUT, Power, Throughput, nearest, plain
+
+_WEAKEST = (Basis.MEASURED, Basis.VENDOR, Basis.ASSUMPTION)
+_ORDER = {reason: index for index, reason in enumerate(Reason)}
+_TEXT_LIMIT = 1024
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFacts:
+    """All that the status of one service is made of.
+
+    `problem` says why the spec can't be used, `failure` what the API server refused, `target` is None
+    when the spec could not be read. `exceeded` names budgets over its nodes that are above their cap.
+    """
+
+    key: ServiceKey
+    generation: int
+    previous: InferenceServiceStatus | None
+    target: Throughput | None
+    profile: Profile | None
+    classes: Mapping[str, NpuClass]
+    rows: tuple[Placement, ...]
+    unplaced: Unplaced | None
+    ready: Mapping[Variant, int]
+    problem: str | None = None
+    failure: str | None = None
+    exceeded: tuple[str, ...] = ()
+
+
+def describe_service(facts: ServiceFacts, now: datetime) -> InferenceServiceStatus:
+    """Return the whole status; equal facts give an equal status whatever `now` is."""
+    previous = facts.previous or InferenceServiceStatus()
+    placements = _placements(facts)
+    planned = _planned(facts)
+    verdicts = _verdicts(facts, placements)
+    return InferenceServiceStatus(
+        observed_generation=facts.generation,
+        conditions=settled(previous.conditions, verdicts, facts.generation, now),
+        summary=_summary(facts, placements, planned, verdicts),
+        unit=facts.profile.unit if facts.profile else None,
+        placements=placements,
+        planned=planned,
+        unplaced=_shortfall(facts.unplaced) if facts.unplaced and not facts.problem else None,
+        measured=previous.measured,
+        energy=previous.energy,
+        compared_with=previous.compared_with,
+    )
+
+
+def _placements(facts: ServiceFacts) -> tuple[PlacedOn, ...]:
+    rows: defaultdict[tuple[Variant, str], list[Placement]] = defaultdict(list)
+    for row in facts.rows:
+        rows[(row.variant, row.operating_point)].append(row)
+    left = dict(facts.ready)
+    return tuple(_placed_on(facts, key, rows[key], left) for key in sorted(rows))
+
+
+def _placed_on(
+    facts: ServiceFacts,
+    key: tuple[Variant, str],
+    rows: list[Placement],
+    left: dict[Variant, int],
+) -> PlacedOn:
+    variant, point = key
+    replicas = sum(row.replicas for row in rows)
+    ready = min(left.get(variant, 0), replicas)
+    left[variant] = left.get(variant, 0) - ready
+    return PlacedOn(
+        npu_class=variant.npu_class,
+        npus=variant.npus,
+        operating_point=point or "unknown",
+        replicas=replicas,
+        ready_replicas=ready,
+        per_second=_rate(sum((row.rate for row in rows), NO_THROUGHPUT)),
+        watts=_watts(sum((row.planned for row in rows), NO_POWER)),
+        basis=_basis(facts, variant, point),
+    )
+
+
+def _basis(facts: ServiceFacts, variant: Variant, point: str) -> Basis:
+    """Return the weakest basis among the class's figures and the point's."""
+    npu_class = facts.classes.get(variant.npu_class)
+    used = [npu_class.basis if npu_class else Basis.ASSUMPTION]
+    used += [p.basis for p in _points(facts.profile, variant, point)]
+    return max(used, key=_WEAKEST.index)
+
+
+def _points(profile: Profile | None, variant: Variant, point: str) -> list[OperatingPoint]:
+    points = profile.points if profile else ()
+    return [
+        p
+        for p in points
+        if (p.npu_class, p.npus, p.name) == (variant.npu_class, variant.npus, point)
+    ]
+
+
+def _planned(facts: ServiceFacts) -> Planned | None:
+    if not facts.rows:
+        return None
+    rate = sum((row.rate for row in facts.rows), NO_THROUGHPUT)
+    power = sum((row.planned for row in facts.rows), NO_POWER)
+    reserved = sum((row.reserved for row in facts.rows), NO_POWER)
+    points = [
+        p for row in facts.rows for p in _points(facts.profile, row.variant, row.operating_point)
+    ]
+    scopes = {p.scope for p in points}
+    return Planned(
+        per_second=_rate(rate),
+        watts=_watts(power),
+        reserved_watts=_watts(reserved),
+        units_per_joule=_per_joule(rate, power),
+        scope=scopes.pop() if len(scopes) == 1 else None,
+        basis=max(
+            (_basis(facts, row.variant, row.operating_point) for row in facts.rows),
+            key=_WEAKEST.index,
+        ),
+    )
+
+
+def _per_joule(rate: Throughput, power: Power) -> str | None:
+    """Return units per joule: rate over watts (MLPerf Power's convention), to four digits."""
+    if not power.milliwatts:
+        return None
+    exact = Fraction(rate.micros, 1000) / power.milliwatts
+    scale = 10
+    while scale < 10**6 and exact * scale < 1000:
+        scale *= 10
+    return plain(nearest(exact * scale), scale)
+
+
+def _verdicts(facts: ServiceFacts, placements: tuple[PlacedOn, ...]) -> tuple[Verdict, ...]:
+    accepted = Verdict("Accepted", True, "Valid", "the spec can be used")
+    if facts.problem:
+        accepted = Verdict("Accepted", False, "InvalidSpec", facts.problem)
+    placed = _placed(facts)
+    ready = _ready(facts, placed, placements)
+    return (
+        accepted,
+        ready,
+        placed,
+        _throughput_met(facts, ready),
+        _within_budget(facts),
+        Verdict("Measured", None, "NoTelemetry", "figures are planned, no meter is read yet"),
+    )
+
+
+def _placed(facts: ServiceFacts) -> Verdict:
+    if facts.problem and not facts.rows:
+        return Verdict("Placed", False, "InvalidSpec", facts.problem)
+    if facts.problem:
+        why = f"keeps the replicas it has until the spec can be used: {facts.problem}"
+        return Verdict("Placed", False, "Held", why)
+    if facts.unplaced is None:
+        return Verdict("Placed", True, "Placed", _where(facts))
+    furthest = _furthest(facts.unplaced.rejections)
+    reason = furthest.reason if furthest else Reason.NO_MATCHING_PROFILE
+    served = (facts.target or NO_THROUGHPUT) - facts.unplaced.shortfall
+    parts = [f"serves {_rate(served)} of {_rate(facts.target or NO_THROUGHPUT)} per second"]
+    parts += [furthest.message] if furthest else []
+    if facts.unplaced.nearest:
+        parts.append("it would fit with " + facts.unplaced.nearest[0].change)
+    return Verdict("Placed", False, str(reason), "; ".join(parts))
+
+
+def _furthest(rejections: tuple[Rejection, ...]) -> Rejection | None:
+    """Return the rejection that came furthest: the class that nearly took the service."""
+    return max(rejections, key=lambda r: (_ORDER[r.reason], r.npu_class or ""), default=None)
+
+
+def _where(facts: ServiceFacts) -> str:
+    replicas: defaultdict[str, int] = defaultdict(int)
+    assumed = set()
+    for row in facts.rows:
+        replicas[row.variant.npu_class] += row.replicas
+        if _basis(facts, row.variant, row.operating_point) is Basis.ASSUMPTION:
+            assumed.add(row.variant.npu_class)
+    where = ", ".join(f"{count} on {name}" for name, count in sorted(replicas.items()))
+    note = f"; figures for {', '.join(sorted(assumed))} are assumptions" if assumed else ""
+    return f"replicas: {where}{note}"
+
+
+def _ready(facts: ServiceFacts, placed: Verdict, placements: tuple[PlacedOn, ...]) -> Verdict:
+    ready = sum(p.ready_replicas for p in placements)
+    wanted = sum(p.replicas for p in placements)
+    if facts.failure:
+        return Verdict("Ready", False, "ApplyFailed", facts.failure)
+    if not placed.holds:
+        return Verdict("Ready", False, placed.reason, placed.message)
+    if ready < wanted:
+        return Verdict(
+            "Ready", False, "ReplicasNotReady", f"{ready} of {wanted} replicas are ready"
+        )
+    return Verdict("Ready", True, "ReplicasReady", f"{wanted} of {wanted} replicas are ready")
+
+
+def _throughput_met(facts: ServiceFacts, ready: Verdict) -> Verdict:
+    if ready.holds:
+        return Verdict("ThroughputMet", True, "Planned", "the ready replicas sustain it as planned")
+    if facts.unplaced is not None and facts.rows and not facts.problem:
+        short = f"{_rate(facts.unplaced.shortfall)} per second are not served"
+        return Verdict("ThroughputMet", False, "Shortfall", short)
+    return Verdict("ThroughputMet", False, ready.reason, ready.message)
+
+
+def _within_budget(facts: ServiceFacts) -> Verdict:
+    if facts.exceeded:
+        names = ", ".join(facts.exceeded)
+        return Verdict(
+            "WithinPowerBudget", False, "PowerBudgetExceeded", f"above its cap now: {names}"
+        )
+    return Verdict("WithinPowerBudget", True, "WithinCap", "every budget over its nodes holds")
+
+
+def _summary(
+    facts: ServiceFacts,
+    placements: tuple[PlacedOn, ...],
+    planned: Planned | None,
+    verdicts: tuple[Verdict, ...],
+) -> ServiceSummary:
+    ready = sum(p.ready_replicas for p in placements)
+    wanted = sum(p.replicas for p in placements)
+    target = _rate(facts.target) if facts.target else "?"
+    failing = next((v for v in verdicts if v.type in ("Accepted", "Ready") and not v.holds), None)
+    return ServiceSummary(
+        npu_class=",".join(sorted({p.npu_class for p in placements})) or None,
+        replicas=f"{ready}/{wanted}",
+        rate=f"{planned.per_second if planned else 0}/{target}",
+        watts=planned.watts if planned else None,
+        per_joule=planned.units_per_joule if planned else None,
+        reason=failing.reason if failing else None,
+    )
+
+
+def _shortfall(unplaced: Unplaced) -> Shortfall:
+    return Shortfall(
+        shortfall_per_second=_rate(unplaced.shortfall),
+        rejections=tuple(
+            ClassRejection(
+                npu_class=r.npu_class, reason=str(r.reason), message=r.message[:_TEXT_LIMIT]
+            )
+            for r in unplaced.rejections[:64]
+        ),
+        nearest=tuple(n.change[:_TEXT_LIMIT] for n in unplaced.nearest[:_SHOWN]),
+    )
+
+
+def _rate(rate: Throughput) -> str:
+    return plain(rate.micros, 10**6)
+
+
+def _watts(power: Power) -> str:
+    return plain(power.milliwatts, 1000)
