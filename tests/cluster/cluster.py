@@ -29,10 +29,17 @@ LOOPBACK = "127.0.0.1"
 # the machine may not exist: one from the range for documentation (RFC 5737) leads nowhere on purpose.
 ADVERTISED = "192.0.2.1"
 API_SERVER = "kube-apiserver"
-COMPONENTS = ("etcd", API_SERVER, "kube-controller-manager", "kube-scheduler", "kwok")
-CLIENTS = COMPONENTS[2:4]
+CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
+COMPONENTS = ("etcd", API_SERVER, *CONTROLLERS, "kwok")
 FILE_NAMES = {"kwok": "kwok-controller"}  # of kwokctl's logs and process ids, where they differ
-PORTS = ("etcdPort", "etcdPeerPort", "kubeApiserverPort", "kubeControllerManagerPort", "kubeSchedulerPort", "kwokControllerPort")
+PORTS = (
+    "etcdPort",
+    "etcdPeerPort",
+    "kubeApiserverPort",
+    "kubeControllerManagerPort",
+    "kubeSchedulerPort",
+    "kwokControllerPort",
+)
 PORT_RANGE = range(20000, 32000)  # below the ports that outgoing connections take by themselves
 # Never `Stage`: with it in the list the built-in stages are not loaded and no node becomes Ready.
 KWOK_CRDS = ("Metric", "ClusterResourceUsage")
@@ -57,8 +64,11 @@ class Cluster(NamedTuple):
 
 
 def up(name: str, *, audit_policy: Path | None = None, disable_qps_limits: bool = False) -> Cluster:
-    """Start a cluster, or return the one of that name and these choices that is ready already."""
-    folder = folder_of(name)
+    """Start a cluster, or return the one of that name and these choices that is ready already.
+
+    What is left of a broken one of that name is replaced.
+    """
+    folder = _own(folder_of(name))
     choices = {
         "kubeAuditPolicy": str(audit_policy.resolve(strict=True)) if audit_policy else "",
         "disableQPSLimits": disable_qps_limits,
@@ -79,9 +89,11 @@ def up(name: str, *, audit_policy: Path | None = None, disable_qps_limits: bool 
 
 def down(name: str) -> None:
     """Stop the processes of a cluster and remove its folder; nothing happens where there is none."""
-    folder = folder_of(name)
+    folder = _own(folder_of(name))
     _stop(folder, (*COMPONENTS, "kwokctl"))
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        _clear(folder)
+        shutil.rmtree(folder)
     with contextlib.suppress(OSError):  # other clusters, or no folder at all
         root().rmdir()
 
@@ -91,7 +103,9 @@ def cluster(name: str = "", *, audit_policy: Path | None = None) -> Iterator[Clu
     """Run a cluster of its own for the length of a block."""
     name = name or f"test-{secrets.token_hex(4)}"
     if folder_of(name).exists():
-        raise ClusterError(f"Cluster {name} exists already; take another name or bring it down first.")
+        raise ClusterError(
+            f"Cluster {name} exists already; take another name or bring it down first."
+        )
     try:
         yield up(name, audit_policy=audit_policy)
     finally:
@@ -100,23 +114,24 @@ def cluster(name: str = "", *, audit_policy: Path | None = None) -> Iterator[Clu
 
 def names() -> tuple[str, ...]:
     """Return the clusters that have a folder or a process, also those that a crashed run left."""
-    folders = {p.name for p in root().iterdir() if p.is_dir()} if root().exists() else set()
+    folders = {p.name for p in root().iterdir() if _is_own(p)} if root().exists() else set()
     working = {place.relative_to(root()).parts[0] for _, place, _ in _processes(root())}
     return tuple(sorted(folders | working))
 
 
 def stop_apiserver(name: str) -> None:
     """Kill the API server and nothing else, as a crash would."""
-    _stop(folder_of(name), (API_SERVER,))
+    _stop(_existing(name), (API_SERVER,))
 
 
 def start_apiserver(name: str) -> Cluster:
-    """Start the API server again with its old arguments, and its clients afresh.
+    """Start the API server again with its old arguments, and its impatient clients afresh.
 
-    The clients would come back by themselves, but up to a minute later: their pauses grow to 30 s.
+    They would come back by themselves, but up to a minute later: their pauses grow. Only kwok stays
+    as it is: another one would wait for the leases of the first and give its pod addresses out again.
     """
-    folder, programs = folder_of(name), _programs()
-    _stop(folder, CLIENTS)
+    folder, programs = _existing(name), _programs()
+    _stop(folder, CONTROLLERS)
     for program in set(COMPONENTS) - _alive(folder):
         # kwokctl would take a dead process that nobody reaped, or another one of that id, for it.
         _file(folder, "pids", f"{FILE_NAMES.get(program, program)}.pid").unlink(missing_ok=True)
@@ -133,7 +148,9 @@ def root(env: Mapping[str, str] = os.environ) -> Path:
 def folder_of(name: str) -> Path:
     """Return the folder of a cluster."""
     if not NAME.fullmatch(name):
-        raise ClusterError(f"{name!r} is no name for a cluster: lower-case letters, digits, hyphens, at most 40.")
+        raise ClusterError(
+            f"{name!r} is no name for a cluster: lower-case letters, digits, hyphens, at most 40."
+        )
     return root() / name
 
 
@@ -151,7 +168,9 @@ def configuration(
     }
     options = {
         **{key: str(programs / program) for key, program in binaries.items()},
-        **{"runtime": "binary", "bindAddress": LOOPBACK, "enableCRDs": list(KWOK_CRDS)},
+        "runtime": "binary",
+        "bindAddress": LOOPBACK,
+        "enableCRDs": list(KWOK_CRDS),
         **ports,
         **choices,
     }
@@ -162,7 +181,9 @@ def configuration(
         "kind": "KwokctlConfiguration",
         "options": options,
         "componentsPatches": [
-            _extra_argument("etcd", "unsafe-no-fsync", "true"),  # only a power cut could lose anything
+            _extra_argument(
+                "etcd", "unsafe-no-fsync", "true"
+            ),  # only a power cut could lose anything
             _extra_argument(API_SERVER, "advertise-address", ADVERTISED),
             _extra_argument("kube-controller-manager", *alone),
             _extra_argument("kube-scheduler", *alone),
@@ -206,8 +227,28 @@ def _create(folder: Path, choices: Mapping[str, object], programs: Path) -> Clus
 
 
 def _clear(folder: Path) -> None:
+    """Empty the folder but for its configuration: an interrupted removal can still be told by it."""
     for path in folder.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != CONFIG:
+            path.unlink()
+
+
+def _is_own(folder: Path) -> bool:
+    return folder.is_dir() and ((folder / CONFIG).exists() or not any(folder.iterdir()))
+
+
+def _own(folder: Path) -> Path:
+    if folder.exists() and not _is_own(folder):
+        raise ClusterError(f"{folder} is no folder of a cluster; is KWATT_CLUSTERS right?")
+    return folder
+
+
+def _existing(name: str) -> Path:
+    if not (folder_of(name) / CONFIG).exists():
+        raise ClusterError(f"There is no cluster {name}.")
+    return folder_of(name)
 
 
 def _described(folder: Path, programs: Path) -> Cluster:
@@ -239,7 +280,7 @@ def _kwokctl(folder: Path, programs: Path, *arguments: str) -> None:
         "KWOK_WORKDIR": str(folder),
     }
     command = [str(programs / "kwokctl"), *arguments]
-    result = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    result = _run(command, folder, env)
     if result.returncode:
         raise ClusterError(f"kwokctl {' '.join(arguments[:2])} failed: {result.stderr.strip()}")
 
@@ -247,19 +288,27 @@ def _kwokctl(folder: Path, programs: Path, *arguments: str) -> None:
 def _kubectl(kubeconfig: Path, programs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     env = {"HOME": str(kubeconfig.parent), "KUBECONFIG": str(kubeconfig)}
     command = [str(programs / "kubectl"), "--request-timeout=5s", *arguments]
-    return subprocess.run(command, cwd="/", env=env, capture_output=True, text=True)
+    return _run(command, Path("/"), env)
+
+
+def _run(
+    command: Sequence[str], place: Path, env: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, check=False, cwd=place, env=env, capture_output=True, text=True)
 
 
 def _programs() -> Path:
     # A process of its own, so that this module can be imported under any name.
     command = [sys.executable, str(Path(__file__).with_name("tools.py")), "ensure"]
-    result = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    result = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
     if result.returncode:
         raise ClusterError("The programs of a control plane are absent; tools.py says why above.")
     return Path(result.stdout.strip())
 
 
-def _processes(place: Path, programs: Sequence[str] = (*COMPONENTS, "kwokctl")) -> Iterator[tuple[str, Path, int]]:
+def _processes(
+    place: Path, programs: Sequence[str] = (*COMPONENTS, "kwokctl")
+) -> Iterator[tuple[str, Path, int]]:
     """Yield program, working folder and process id of what works in a folder, even a removed one."""
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -383,7 +432,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("name", nargs="?")
     command.add_argument("--all", action="store_true")
     command.set_defaults(run=_down)
-    commands.add_parser("list", help="print name, KUBECONFIG and programs alive").set_defaults(run=_list)
+    commands.add_parser("list", help="print name, KUBECONFIG and programs alive").set_defaults(
+        run=_list
+    )
     for verb, act in (("stop-apiserver", stop_apiserver), ("start-apiserver", start_apiserver)):
         command = commands.add_parser(verb, help="for tests of faults")
         command.add_argument("name")
@@ -394,7 +445,8 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Run the command line."""
     chosen = _parser().parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that half a cluster is removed
+    for number in (signal.SIGINT, signal.SIGTERM):  # so that half a cluster is removed
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         chosen.run(chosen)
     except (ClusterError, OSError) as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 FAKE = "kwok.x-k8s.io/node"
 TWO_LABELS = MappingProxyType({"kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux"})
@@ -18,7 +19,7 @@ def node(
     memory: str = "256Gi",
     pods: int = 110,
     taints: Sequence[Mapping[str, str]] = (),
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return a Node that KWOK keeps Ready, with these extended resources free."""
     amounts = {key: str(count) for key, count in sorted(resources.items())}
     amounts |= {"cpu": cpu, "memory": memory, "pods": str(pods)}

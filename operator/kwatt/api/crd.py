@@ -88,9 +88,8 @@ def _structural(schema: Mapping[str, Any], definitions: Mapping[str, Json]) -> J
         result["items"] = _structural(flat["items"], definitions)
     if isinstance(values := flat.get("additionalProperties"), dict):
         result["additionalProperties"] = _structural(values, definitions)
-    if result.get("default", ...) in (None, [], {}, ""):
-        del result["default"]
-    return result
+    default = _meant(result.pop("default", None))
+    return result if default is None else {**result, "default": default}
 
 
 def _flattened(schema: Mapping[str, Any], definitions: Mapping[str, Json]) -> Json:
@@ -102,6 +101,13 @@ def _flattened(schema: Mapping[str, Any], definitions: Mapping[str, Json]) -> Js
         (kept,) = (option for option in schema["anyOf"] if option.get("type") != "null")
         return {**_flattened(kept, definitions), **rest}
     return rest
+
+
+def _meant(default: Any) -> Any:
+    """Return a default as the API server should fill it in; None where it says nothing."""
+    if isinstance(default, dict):
+        default = {key: value for key, value in default.items() if value is not None}
+    return default if default not in ([], {}, "") else None
 
 
 def _target(reference: str) -> str:

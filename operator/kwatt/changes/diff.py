@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kwatt.changes.shares import held_watts, planned_watts, share_changes, target_shares
+from kwatt.changes.shares import Headroom, held_watts, planned_watts, share_changes, target_shares
 from kwatt.changes.values import (
     Changes,
     Cost,
@@ -91,6 +91,7 @@ def diff(snapshot: Snapshot, plan: Plan, advertised: Mapping[str, int]) -> Chang
         grow=tuple(scale for scale, before in scaling.values() if scale.replicas >= before),
         raise_=rise,
         release=_releases(snapshot, wanted, pods, shares, gone),
+        left=Headroom(snapshot, {}, held).left,
         wake=_wake(snapshot, gone),
     )
 

@@ -16,7 +16,7 @@ from kwatt.changes.values import Group, ShareChange
 from kwatt.model.npu import NpuClass
 from kwatt.model.plan import Plan
 from kwatt.model.snapshot import Budget, Node, Snapshot
-from kwatt.units import ceiling
+from kwatt.units import Power, ceiling
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,11 @@ class Headroom:
             self._left[budget.name] = left
         self._idle = {name: node.idle for name, node in watts.items()}
         self._dark = {node.name for node in snapshot.nodes} - busy
+
+    @property
+    def left(self) -> dict[str, Power]:
+        """Return what each budget has left of its cap, negative where it is exceeded."""
+        return {name: Power(milliwatts) for name, milliwatts in self._left.items()}
 
     def grant(self, node: str, share: int) -> int:
         """Take as much of `share` whole watts for `node` as every budget over it has left; return it."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 from kwatt.model.keys import PodKey, ServiceKey, Variant
+from kwatt.units import Power
 
 
 class Group(NamedTuple):
@@ -89,4 +91,7 @@ class Changes:
     grow: tuple[Scale, ...] = ()  # new Deployments, more replicas, another template
     raise_: tuple[ShareChange, ...] = ()
     release: tuple[Release, ...] = ()
+    left: Mapping[str, Power] = field(
+        default_factory=dict
+    )  # of each cap beside what pods hold now
     wake: datetime | None = None

@@ -21,6 +21,10 @@ from kwatt.errors import ClusterError, Conflict, Missing, Refused, Unavailable
 Body: TypeAlias = dict[str, Any]
 
 _TRY_AGAIN: Final = frozenset({408, 423, 425, 429})
+# Said of a JSON patch whose test or path fails, never of a body that is invalid.
+_PATCH_FAILED: Final = "the server rejected our request due to an error in our request"
+# Server-side apply says 500 of a field that does not exist or has the wrong type.
+_UNREADABLE_APPLY: Final = "failed to create typed patch object"
 _LONGEST_PLAIN_TEXT: Final = 300
 
 
@@ -52,8 +56,8 @@ def error_for(status: int, headers: Mapping[str, str], content: bytes) -> Cluste
     """Return the error that an HTTP answer stands for, with the server's own sentence."""
     answer = _status_in(content)
     message = answer.get("message") or _plain_text(content) or "no message"
-    wait = _seconds(headers.get("Retry-After") or _details(answer).get("retryAfterSeconds"))
-    return _class_for(status)(status, str(message), wait)
+    wait = headers.get("Retry-After") or _details(answer).get("retryAfterSeconds")
+    return _error(status, str(message), wait)
 
 
 def event_in(line: bytes) -> Event:
@@ -64,15 +68,20 @@ def event_in(line: bytes) -> Event:
         case _:
             raise ValueError(f"not a watch event: {line[:80]!r}")
     if kind == "ERROR":
-        raise _class_for(int(body.get("code") or 500))(
-            int(body.get("code") or 500),
-            str(body.get("message") or "the watch failed without a message"),
-            _seconds(_details(body).get("retryAfterSeconds")),
+        message = body.get("message") or "the watch failed without a message"
+        raise _error(
+            int(body.get("code") or 500), str(message), _details(body).get("retryAfterSeconds")
         )
     return Event(kind, body)
 
 
-def _class_for(status: int) -> type[ClusterError]:
+def _error(status: int, message: str, wait: object) -> ClusterError:
+    if status == 422 and message == _PATCH_FAILED:
+        return Conflict(status, "a test or a path of the patch failed: the object has changed")
+    return _class_for(status, message)(status, message, _seconds(wait))
+
+
+def _class_for(status: int, message: str) -> type[ClusterError]:
     match status:
         case 404:
             return Missing
@@ -80,6 +89,8 @@ def _class_for(status: int) -> type[ClusterError]:
             return Conflict
         case 410:
             return Expired
+        case 500 if message.startswith(_UNREADABLE_APPLY):
+            return Refused
         case _ if 400 <= status < 500 and status not in _TRY_AGAIN:
             return Refused
         case _:

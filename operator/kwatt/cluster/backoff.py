@@ -1,7 +1,8 @@
-"""How long to wait after failures. Pure: chance and counts are arguments."""
+"""How long to wait after failures. Knows neither what failed nor any clock."""
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 
 _DOUBLINGS = 30  # far beyond any cap, and keeps the power small
@@ -18,3 +19,8 @@ class Backoff:
         """Return the wait after that many failures in a row; `chance` lies in [0, 1)."""
         doubled = self.first * 2.0 ** min(max(failures - 1, 0), _DOUBLINGS)
         return max(min(self.cap, doubled) * (1 + chance / 4), at_least or 0.0)
+
+
+def chance() -> float:
+    """Return a number in [0, 1) that differs between clients."""
+    return random.random()  # noqa: S311  # spreads load, protects nothing

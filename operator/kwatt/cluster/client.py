@@ -143,7 +143,7 @@ class Client:
         return await self._send(_Call("apply", "PATCH", path, query, _APPLY, body))
 
     async def json_patch(self, path: str, ops: list[Body], *, dry_run: bool = False) -> Body:
-        """Apply the operations in their order, all or none."""
+        """Apply the operations in their order, all or none; Conflict when a test among them fails."""
         query = _manager(dry_run=dry_run)
         return await self._send(_Call("patch", "PATCH", path, query, _JSON_PATCH, list(ops)))
 
@@ -159,7 +159,7 @@ class Client:
         )
 
     async def replace(self, path: str, body: Body, *, dry_run: bool = False) -> Body:
-        """Overwrite the object; Conflict unless the body's resourceVersion is the current one."""
+        """Overwrite the object; Conflict when the body carries another resourceVersion than it has."""
         return await self._send(
             _Call("replace", "PUT", path, _manager(dry_run=dry_run), _JSON, body)
         )

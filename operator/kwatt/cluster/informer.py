@@ -14,14 +14,12 @@ import asyncio
 import contextlib
 import logging
 import math
-import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
 from kwatt.cluster.answers import Body, Expired
-from kwatt.cluster.backoff import Backoff
+from kwatt.cluster.backoff import Backoff, chance
 from kwatt.cluster.client import PAGE, Client
 from kwatt.cluster.ledger import Ledger, sighting_of, version_number
 from kwatt.errors import ClusterError, Unavailable
@@ -65,8 +63,6 @@ class Informer:
         selector: str | None = None,
         watch: bool = True,
         pace: Pace | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        chance: Callable[[], float] = random.random,
     ) -> None:
         self.path = path
         self.synced = asyncio.Event()
@@ -77,8 +73,6 @@ class Informer:
         self._selector = selector
         self._watch = watch
         self._pace = pace or Pace()
-        self._clock = clock
-        self._chance = chance
         self._ledger = Ledger()
         self._version: str | None = None  # where to go on watching; None: list first
         self._list_at = -math.inf
@@ -96,7 +90,7 @@ class Informer:
         """Pass an event on if it is news; kopf calls what it lists None."""
         seen = sighting_of(body)
         if event_type == "DELETED":
-            if self._ledger.remove(seen, self._clock()):
+            if self._ledger.remove(seen, time.monotonic()):
                 self._hand(event_type, body)
         elif self._ledger.put(seen):
             self._hand(event_type or "ADDED", body)
@@ -104,7 +98,7 @@ class Informer:
     async def run(self) -> NoReturn:
         """Follow the resource until cancelled, whatever the API server does."""
         while True:
-            begun = self._clock()
+            begun = time.monotonic()
             wait = self._pace.backoff.first
             try:
                 await self._step()
@@ -112,13 +106,13 @@ class Informer:
                 wait = self._failed(error)
             except ValueError as error:  # a body that is no object
                 wait = self._failed(Unavailable(0, str(error)))
-            floor = begun + self._pace.backoff.first - self._clock()
+            floor = begun + self._pace.backoff.first - time.monotonic()
             await asyncio.sleep(wait if self._failures else max(floor, 0.0))
 
     async def _step(self) -> None:
-        if self._version is None or self._clock() >= self._list_at:
+        if self._version is None or time.monotonic() >= self._list_at:
             await self._list()
-        remaining = self._list_at - self._clock()
+        remaining = self._list_at - time.monotonic()
         if self._watch:
             await self._follow(max(1, math.ceil(remaining)))
         else:
@@ -126,8 +120,8 @@ class Informer:
             await asyncio.sleep(max(0.0, remaining))
 
     async def _list(self) -> None:
-        self._list_at = self._clock() + self._pace.backoff.cap  # if this one fails
-        scan = self._ledger.scan(self._clock())
+        self._list_at = time.monotonic() + self._pace.backoff.cap  # if this one fails
+        scan = self._ledger.scan(time.monotonic())
         pages = self._client.list_pages(
             self.path, limit=self._pace.page, labelSelector=self._selector
         )
@@ -140,7 +134,7 @@ class Informer:
                 if scan.put(sighting_of(body)):
                     self._hand("ADDED", body)
             await asyncio.sleep(0)
-        for uid in scan.close(self._clock()):
+        for uid in scan.close(time.monotonic()):
             self._target.forget(uid)
         self._listed(version)
 
@@ -149,22 +143,22 @@ class Informer:
         # those that no event ever told count as drift.
         if self._version is None or version_number(version) < version_number(self._version):
             self._version = version
-        self.last_listed = self._clock()
-        self._list_at = self.last_listed + self._pace.list_seconds * (0.8 + 0.4 * self._chance())
+        self.last_listed = time.monotonic()
+        self._list_at = self.last_listed + self._pace.list_seconds * (0.8 + 0.4 * chance())
         self.synced.set()
 
     async def _follow(self, seconds: int) -> None:
         events = self._client.watch(
             self.path, self._version or "", seconds, labelSelector=self._selector
         )
-        begun, heard = self._clock(), False
+        begun, heard = time.monotonic(), False
         async with contextlib.aclosing(events):
             async for event in events:
                 if event.type != "BOOKMARK":
                     self.offer(event.type, event.body)
-                self._version = event.body["metadata"]["resourceVersion"]
+                self._version = event.body["metadata"].get("resourceVersion") or self._version
                 self._failures, heard = 0, True
-        if not heard and self._clock() - begun < min(seconds, self._pace.backoff.cap) / 2:
+        if not heard and time.monotonic() - begun < min(seconds, self._pace.backoff.cap) / 2:
             raise Unavailable(0, f"watch {self.path}: closed at once")
         self._failures = 0
 
@@ -174,7 +168,7 @@ class Informer:
         self.last_error = error
         if isinstance(error, Expired) or self._failures % _FAILURES_UNTIL_LIST == 0:
             self._version = None
-        wait = self._pace.backoff.seconds(self._failures, self._chance(), error.retry_after_seconds)
+        wait = self._pace.backoff.seconds(self._failures, chance(), error.retry_after_seconds)
         _LOG.warning(
             "watch path=%s failures=%d wait=%.1fs error=%s", self.path, self._failures, wait, error
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from kwatt import names
@@ -43,3 +44,28 @@ def _ports(template: Json) -> list[dict[str, Any]]:
                 {"name": name, "port": number, "targetPort": number, "protocol": protocol},
             )
     return [found[key] for key in sorted(found)]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedService:
+    """A Service with KWatt's label as observed."""
+
+    namespace: str
+    name: str
+    uid: str
+    owner_uid: str
+    desired: str
+
+
+def read_service(body: Json) -> OwnedService:
+    """Read what tells whether a Service is KWatt's and current."""
+    metadata = body["metadata"]
+    owners = metadata.get("ownerReferences") or []
+    controllers = [owner for owner in owners if owner.get("controller")]
+    return OwnedService(
+        namespace=str(metadata["namespace"]),
+        name=str(metadata["name"]),
+        uid=str(metadata["uid"]),
+        owner_uid=str(controllers[0]["uid"]) if controllers else "",
+        desired=str((metadata.get("annotations") or {}).get(names.DESIRED_ANNOTATION, "")),
+    )

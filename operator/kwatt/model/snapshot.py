@@ -171,6 +171,7 @@ class Deployment:
     variant: Variant
     replicas: int
     desired: str
+    generation: int = 0
     failure: str | None = None  # message of ReplicaFailure, for example an exceeded quota
 
 

@@ -6,18 +6,15 @@ managed fields take no part in equality. A store of them stays small.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
-from typing import Self
 
 from kwatt.model.npu import NpuClass, Profile
 from kwatt.model.selectors import LabelSelector, Taint
 from kwatt.model.snapshot import PodShape
 from kwatt.units import Power, Throughput
-
-NO_AMOUNTS: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +95,7 @@ class ParsedPod:
     memory_bytes: int = 0
     asked: Mapping[str, int] = field(default_factory=dict)
     deletion_cost: int = 0
+    priority: int = 0
     created: datetime | None = None
     released: datetime | None = None
     has_node_selector: bool = False
@@ -134,7 +132,7 @@ class ParsedPriority:
 
 @dataclass(frozen=True, slots=True)
 class ParsedQuota:
-    """A ResourceQuota; `unread` are the keys that the planner does not know, `scoped` says it is not for all."""
+    """A ResourceQuota; `unread` are keys that the planner does not know, `scoped` means not for all pods."""
 
     uid: str
     namespace: str
@@ -182,7 +180,7 @@ class ParsedService:
     min_replicas: int = 1
     max_replicas: int | None = None
     priority_class: str | None = None
-    shape: PodShape = PodShape()
+    shape: PodShape = field(default_factory=PodShape)
     shapes: Mapping[str, PodShape] = field(default_factory=dict)
     asked: Mapping[str, str] = field(default_factory=dict)
     deleting: bool = False
@@ -226,51 +224,3 @@ Parsed = (
     | ParsedService
     | ParsedBudget
 )
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """All that was seen of the cluster, in any order.
-
-    `verdicts` maps (uid, generation) of an InferenceService to the API server's sentence about its
-    template, where a dry run was refused.
-    """
-
-    nodes: tuple[ParsedNode, ...] = ()
-    pods: tuple[ParsedPod, ...] = ()
-    deployments: tuple[ParsedDeployment, ...] = ()
-    priorities: tuple[ParsedPriority, ...] = ()
-    quotas: tuple[ParsedQuota, ...] = ()
-    classes: tuple[ParsedClass, ...] = ()
-    profiles: tuple[ParsedProfile, ...] = ()
-    services: tuple[ParsedService, ...] = ()
-    budgets: tuple[ParsedBudget, ...] = ()
-    invalid: tuple[Invalid, ...] = ()
-    verdicts: Mapping[tuple[str, int], str] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls,
-        entries: Iterable[Parsed | Invalid],
-        verdicts: Mapping[tuple[str, int], str] | None = None,
-    ) -> Self:
-        """Sort parsed entries of all kinds into a World."""
-        by_type: dict[type, list[Parsed | Invalid]] = {}
-        for entry in entries:
-            by_type.setdefault(type(entry), []).append(entry)
-        members = {name: tuple(by_type.get(kind, ())) for name, kind in _MEMBERS.items()}
-        return cls(**members, verdicts=dict(verdicts or {}))
-
-
-_MEMBERS: Mapping[str, type] = {
-    "nodes": ParsedNode,
-    "pods": ParsedPod,
-    "deployments": ParsedDeployment,
-    "priorities": ParsedPriority,
-    "quotas": ParsedQuota,
-    "classes": ParsedClass,
-    "profiles": ParsedProfile,
-    "services": ParsedService,
-    "budgets": ParsedBudget,
-    "invalid": Invalid,
-}

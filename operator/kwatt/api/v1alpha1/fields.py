@@ -6,12 +6,13 @@ Python say. Nothing here knows a kind.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic.alias_generators import to_camel
+from pydantic.alias_generators import to_camel, to_snake
 from pydantic_core import CoreSchema, core_schema
 
 from kwatt.errors import InvalidInput
@@ -47,18 +48,72 @@ class Rule:
         return {"rule": self.cel, "message": self.sentence}
 
 
-def ruled(*rules: Rule, **extra: Any) -> ConfigDict:
-    """Configure a part so that its schema carries `rules` and `extra` keys."""
-    return ConfigDict(json_schema_extra={MARKER: [rule.marker() for rule in rules], **extra})
+def ruled(*rules: Rule) -> ConfigDict:
+    """Configure a part so that its schema carries `rules`."""
+    return ConfigDict(json_schema_extra={MARKER: [rule.marker() for rule in rules]})
 
 
-def keyed(*keys: str) -> Json:
-    """Mark an array as a map by `keys`: the API server refuses two items with equal keys."""
-    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A text that matches `regex` as a whole and contains none of `refused`."""
+
+    regex: str
+    sentence: str
+    refused: tuple[str, ...] = ()
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> Json:
+        refusals = (f" && !self.contains('{part}')" for part in self.refused)
+        cel = f"self.matches('^({self.regex})$')" + "".join(refusals)
+        return {**handler(schema), MARKER: [Rule(cel, self.sentence).marker()]}
+
+    def _checked(self, text: str) -> str:
+        fits = re.fullmatch(self.regex, text) and not any(part in text for part in self.refused)
+        if not fits:
+            raise ValueError(self.sentence)
+        return text
 
 
-UNIQUE: Json = {"x-kubernetes-list-type": "set"}
-ATOMIC: Json = {"x-kubernetes-list-type": "atomic"}
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """An array without two items of equal `keys` (field names as in YAML); without keys, of equal items."""
+
+    keys: tuple[str, ...] = ()
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> Json:
+        if not self.keys:
+            return {**handler(schema), LIST_TYPE: "set"}
+        return {
+            **handler(schema),
+            LIST_TYPE: "map",
+            "x-kubernetes-list-map-keys": list(self.keys),
+        }
+
+    def _checked(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        keys = [self._key(item) for item in items]
+        if twice := next((key for index, key in enumerate(keys) if key in keys[:index]), None):
+            raise ValueError(f"{' '.join(map(str, twice))} is there twice; keep one")
+        return items
+
+    def _key(self, item: Any) -> tuple[Any, ...]:
+        return tuple(getattr(item, to_snake(key)) for key in self.keys) or (item,)
+
+
+LIST_TYPE = "x-kubernetes-list-type"
+ATOMIC: Json = {LIST_TYPE: "atomic"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, WithJsonSchema, model_validator
 
 from kwatt.api.v1alpha1.fields import (
     ATOMIC,
-    UNIQUE,
     Decimal,
+    Keyed,
     Label,
     Milliseconds,
     Name,
@@ -19,14 +20,14 @@ from kwatt.api.v1alpha1.fields import (
     Rule,
     Text,
     Timestamp,
-    keyed,
     ruled,
 )
 from kwatt.api.v1alpha1.meta import Conditions, ObjectMeta, ObservedGeneration
 from kwatt.model.npu import Basis, Scope
 
+_NAME_PATTERN = "[a-z]([-a-z0-9]{0,38}[a-z0-9])?"
 _NAME = Rule(
-    "self.metadata.name.matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')",
+    f"self.metadata.name.matches('^{_NAME_PATTERN}$')",
     "metadata.name of an InferenceService becomes the name of a Service: use at most 40 lower-case "
     "letters, digits and '-', starting with a letter",
 )
@@ -39,6 +40,7 @@ PodTemplate = Annotated[
     dict[str, Any],
     WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
 ]
+AllowedClasses = Annotated[tuple[Label, ...], Field(min_length=1, max_length=64), Keyed()]
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -94,12 +96,9 @@ class InferenceServiceSpec(Part):
     throughput: RequiredThroughput = Field(description="The rate that must be sustained.")
     latency: LatencyLimit | None = Field(default=None, description="The latency to keep.")
     power: PowerLimit | None = Field(default=None, description="The power that it may draw.")
-    npu_classes: tuple[Label, ...] | None = Field(
+    npu_classes: AllowedClasses | None = Field(
         default=None,
-        min_length=1,
-        max_length=64,
         description="NPU classes that may be used; every class in the profile when absent.",
-        json_schema_extra=UNIQUE,
     )
     replicas: ReplicaBounds = Field(
         default=ReplicaBounds(), description="How few and how many replicas."
@@ -110,11 +109,10 @@ class InferenceServiceSpec(Part):
     template: PodTemplate = Field(
         description="Pod template, preserved as written; KWatt adds NPUs, watts, gate and labels."
     )
-    variants: tuple[ClassVariant, ...] = Field(
+    variants: Annotated[tuple[ClassVariant, ...], Keyed(("npuClass",))] = Field(
         default=(),
         max_length=32,
         description="What differs on one NPU class, such as image, arguments or environment.",
-        json_schema_extra=keyed("npuClass"),
     )
 
 
@@ -264,3 +262,8 @@ class InferenceService(Part):
     status: InferenceServiceStatus | None = Field(
         default=None, description="What became of it; written by the operator only."
     )
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        _NAME.require(re.fullmatch(_NAME_PATTERN, self.metadata.name) is not None)
+        return self

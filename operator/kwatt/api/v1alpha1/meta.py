@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from kwatt.api.v1alpha1.fields import Part, Rule, Timestamp, keyed, ruled
+from kwatt.api.v1alpha1.fields import Keyed, Part, Rule, Timestamp, ruled
 
 
 class ObjectMeta(Part):
@@ -146,8 +146,8 @@ Conditions = Annotated[
     Field(
         max_length=16,
         description="What holds and why, one entry per type.",
-        json_schema_extra=keyed("type"),
     ),
+    Keyed(("type",)),
 ]
 ObservedGeneration = Annotated[
     int | None, Field(ge=0, description="metadata.generation that this status speaks about.")

@@ -7,26 +7,23 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from kwatt.api.v1alpha1.fields import (
+    MARKER,
     Bytes,
+    Keyed,
     Label,
     Milliseconds,
     Part,
+    Pattern,
     PositiveWatts,
     Rate,
     Rule,
-    keyed,
 )
 from kwatt.api.v1alpha1.meta import Conditions, ObjectMeta, ObservedGeneration
 from kwatt.model.npu import Basis, Scope
-from kwatt.units import parse_quantity
+from kwatt.units import Throughput
 
 Source = Annotated[str, Field(min_length=1, max_length=1024)]
 
-_KEYS = Rule(
-    "self.all(p, self.exists_one(q, q.npuClass == p.npuClass && q.npus == p.npus "
-    "&& q.operatingPoint == p.operatingPoint))",
-    "two points have the same npuClass, npus and operatingPoint; rename or remove one",
-)
 _RATES = Rule(
     "self.all(p, self.all(q, p.operatingPoint == q.operatingPoint || p.npuClass != q.npuClass "
     "|| p.npus != q.npus || has(p.env) != has(q.env) || (has(p.env) && p.env != q.env) "
@@ -35,6 +32,14 @@ _RATES = Rule(
     "two points of one curve (same npuClass, npus and env) have the same perSecond; "
     "keep the one that was measured better",
 )
+
+
+Unit = Annotated[
+    str,
+    Field(max_length=32),
+    Pattern("[a-z][-a-z]*", "must be a plural word in lower case, such as images or tokens"),
+]
+Points = Annotated[tuple["Point", ...], Keyed(("npuClass", "npus", "operatingPoint"))]
 
 
 class Point(Part):
@@ -77,34 +82,27 @@ class ProfileBaseline(Part):
 class ModelProfileSpec(Part):
     """What was measured of one model."""
 
-    unit: Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[a-z][a-z-]*$")] = Field(
-        description="What is counted: images, tokens, samples or requests."
-    )
+    unit: Unit = Field(description="What is counted: images, tokens, samples or requests.")
     memory: Bytes = Field(description="Bytes that one replica needs over all its NPUs, as in 2Gi.")
-    points: tuple[Point, ...] = Field(
+    points: Points = Field(
         min_length=1,
         max_length=128,
         description="Measured operating points; the key of one is (npuClass, npus, operatingPoint).",
-        json_schema_extra={
-            **keyed("npuClass", "npus", "operatingPoint"),
-            "x-kubernetes-validations": [_RATES.marker()],
-        },
+        json_schema_extra={MARKER: [_RATES.marker()]},
     )
     baseline: ProfileBaseline | None = Field(
         default=None, description="What to compare inferences per joule with."
     )
 
     @model_validator(mode="after")
-    def _points_differ(self) -> Self:
-        keys = {(p.npu_class, p.npus, p.operating_point) for p in self.points}
-        _KEYS.require(len(keys) == len(self.points))
+    def _rates_differ(self) -> Self:
         _RATES.require(len({_curve_and_rate(point) for point in self.points}) == len(self.points))
         return self
 
 
 def _curve_and_rate(point: Point) -> tuple[object, ...]:
-    rate = parse_quantity(point.per_second, "perSecond")
-    return point.npu_class, point.npus, tuple(sorted(point.env.items())), rate
+    env = tuple(sorted(point.env.items()))
+    return point.npu_class, point.npus, env, Throughput.parse(point.per_second)
 
 
 class ModelProfileStatus(Part):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from kwatt.api.v1alpha1.fields import (
     ATOMIC,
-    UNIQUE,
     Bytes,
+    Keyed,
     Label,
     Part,
+    Pattern,
     PositiveWatts,
     Rule,
     Text,
@@ -28,18 +30,10 @@ from kwatt.api.v1alpha1.meta import (
 from kwatt.model.npu import Basis
 from kwatt.units import parse_quantity
 
-_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-_RESOURCE_PATTERN = (
-    r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
-)
+_NAME_PATTERN = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _NAME = Rule(
-    f"self.metadata.name.matches('{_NAME_PATTERN}')",
+    f"self.metadata.name.matches('^{_NAME_PATTERN}$')",
     "metadata.name of an NPUClass becomes a label: use at most 63 lower-case letters, digits and '-'",
-)
-_RESOURCE = Rule(
-    f"self.matches('{_RESOURCE_PATTERN}') && !self.startsWith('kwatt.dev/') "
-    "&& !self.contains('kubernetes.io/')",
-    "must be the extended resource that the vendor's device plugin advertises, such as rebellions.ai/ATOM",
 )
 _IDLE_BELOW_MAX = Rule(
     "!has(self.idle) || !has(self.max) || !isQuantity(string(self.idle)) "
@@ -50,10 +44,12 @@ _IDLE_BELOW_MAX = Rule(
 
 ResourceName = Annotated[
     str,
-    Field(
-        min_length=3,
-        max_length=317,
-        json_schema_extra={"x-kubernetes-validations": [_RESOURCE.marker()]},
+    Field(min_length=3, max_length=317),
+    Pattern(
+        r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?",
+        "must be the extended resource that the vendor's device plugin advertises, "
+        "such as rebellions.ai/ATOM",
+        refused=("kwatt.dev/", "kubernetes.io/"),
     ),
 ]
 
@@ -96,12 +92,11 @@ class NPUClassSpec(Part):
     resource_name: ResourceName | None = Field(
         default=None, description="Extended resource that pods ask for; one unit is one NPU."
     )
-    alternative_resource_names: tuple[ResourceName, ...] = Field(
+    alternative_resource_names: Annotated[tuple[ResourceName, ...], Keyed()] = Field(
         default=(),
         max_length=8,
         description="Other names of the same resource; a node uses the first that it offers, "
         "resourceName before these.",
-        json_schema_extra=UNIQUE,
     )
     devices_per_card: Annotated[int, Field(ge=1, le=64)] = Field(
         default=1, description="How many NPUs (units of the resource) one card has."
@@ -163,3 +158,8 @@ class NPUClass(Part):
     status: NPUClassStatus | None = Field(
         default=None, description="What the operator found; written by the operator only."
     )
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        _NAME.require(re.fullmatch(_NAME_PATTERN, self.metadata.name) is not None)
+        return self

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
-from kwatt.api.v1alpha1.fields import UNIQUE, Decimal, Label, Part, Rule, Watts, keyed, ruled
+from kwatt.api.v1alpha1.fields import Decimal, Keyed, Label, Part, Pattern, Rule, Watts, ruled
 from kwatt.api.v1alpha1.meta import Conditions, NodeSelector, ObjectMeta, ObservedGeneration
 
 
@@ -31,17 +31,10 @@ class Day(StrEnum):
     SUN = "Sun"
 
 
+_CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
 _SPAN = Rule(
     "self.from != self.to",
     "from and to are equal, so the window is empty; for a whole day write from 00:00 to 24:00",
-)
-_FROM = Rule(
-    "self.matches('^([01][0-9]|2[0-3]):[0-5][0-9]$')",
-    "must be a time of day from 00:00 to 23:59, written HH:MM",
-)
-_TO = Rule(
-    "self.matches('^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$')",
-    "must be a time of day from 00:00 to 24:00, written HH:MM",
 )
 
 
@@ -56,6 +49,20 @@ def _known_zone(name: str) -> str:
     return name
 
 
+TimeZone = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_known_zone)]
+Days = Annotated[tuple[Day, ...], Keyed()]
+Start = Annotated[
+    str,
+    Field(max_length=5),
+    Pattern(_CLOCK, "must be a time of day from 00:00 to 23:59, written HH:MM"),
+]
+End = Annotated[
+    str,
+    Field(max_length=5),
+    Pattern(f"{_CLOCK}|24:00", "must be a time of day from 00:00 to 24:00, written HH:MM"),
+]
+
+
 class Window(Part):
     """A span of the day with another cap. One that ends before it starts runs over midnight."""
 
@@ -65,19 +72,14 @@ class Window(Part):
     time_zone: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_known_zone)] = (
         Field(description="Time zone by its IANA name, such as Asia/Seoul.")
     )
-    days: tuple[Day, ...] = Field(
+    days: Days = Field(
         default=tuple(Day),
         min_length=1,
         max_length=7,
         description="Days (Mon to Sun) on which the window starts; every day when absent.",
-        json_schema_extra=UNIQUE,
     )
-    from_: Annotated[
-        str, Field(max_length=5, json_schema_extra={"x-kubernetes-validations": [_FROM.marker()]})
-    ] = Field(alias="from", description="Start, HH:MM in the time zone, inclusive.")
-    to: Annotated[
-        str, Field(max_length=5, json_schema_extra={"x-kubernetes-validations": [_TO.marker()]})
-    ] = Field(
+    from_: Start = Field(alias="from", description="Start, HH:MM in the time zone, inclusive.")
+    to: End = Field(
         description="End, HH:MM in the time zone, exclusive, 24:00 for midnight; before `from`: "
         "on the next day."
     )
@@ -103,11 +105,10 @@ class PowerBudgetSpec(Part):
         description="What a node without replicas draws: Idle (its NPUs' idle watts) or PoweredOff "
         "(nothing).",
     )
-    windows: tuple[Window, ...] = Field(
+    windows: Annotated[tuple[Window, ...], Keyed(("name",))] = Field(
         default=(),
         max_length=32,
         description="Spans of time with another cap; the least cap of those open holds.",
-        json_schema_extra=keyed("name"),
     )
 
 

@@ -91,7 +91,9 @@ def amount(resource: str, value: object, path: str) -> int:
     return _amount(resource, value, path)
 
 
-@lru_cache(maxsize=4096, typed=True)  # a cluster uses few distinct amounts; exact fractions are slow
+@lru_cache(
+    maxsize=4096, typed=True
+)  # a cluster uses few distinct amounts; exact fractions are slow
 def _amount(resource: str, value: str | float, path: str) -> int:
     exact = parse_quantity(value, path) * (1000 if resource == "cpu" else 1)
     if exact < 0:

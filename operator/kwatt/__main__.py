@@ -1,0 +1,75 @@
+"""The program `kwatt`, also installed as `kubectl-kwatt`: `run` is the operator, `plan` the what-if.
+
+Commands are imported when they are called: the operator's libraries take a second to load, which an offline
+`kwatt plan` need not wait for. This is the only module that imports inside functions.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from kwatt import __version__
+from kwatt.cli.arguments import Parser
+from kwatt.errors import KWattError
+from kwatt.observation.parsing.reading import Body
+
+UNUSABLE: Final = 2
+_HELP: Final = {
+    "run": "run the operator",
+    "plan": "plan without writing anything: offline from manifests, or on the live cluster",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command named first in `argv` and return its exit status."""
+    command, rest = _command(sys.argv[1:] if argv is None else argv)
+    try:
+        return _COMMANDS[command](rest)
+    except KWattError as error:
+        sys.stderr.write(f"kwatt {command}: error: {' '.join(str(error).split())}\n")
+        return UNUSABLE
+    except BrokenPipeError:  # the reader has seen enough, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNUSABLE
+    except KeyboardInterrupt:
+        return 130
+
+
+def _command(argv: Sequence[str]) -> tuple[str, list[str]]:
+    """Split off the command; everything behind it is its own to parse."""
+    parser = Parser(
+        prog="kwatt",
+        description="Place inference services on NPUs within watt and throughput budgets.",
+        epilog="; ".join(f"{name}: {text}" for name, text in _HELP.items()),
+    )
+    parser.add_argument("--version", action="version", version=f"kwatt {__version__}")
+    parser.add_argument("command", choices=list(_HELP), metavar="run|plan")
+    parsed = parser.parse_args(list(argv[:1]))
+    return str(parsed.command), list(argv[1:])
+
+
+def _run(argv: list[str]) -> int:
+    from kwatt.cli import run  # noqa: PLC0415 - see above
+
+    return run.main(argv)
+
+
+def _plan(argv: list[str]) -> int:
+    from kwatt.cli import plan  # noqa: PLC0415 - see above
+
+    return plan.main(argv, _read_cluster)
+
+
+def _read_cluster(context: str | None) -> Iterable[Body]:
+    from kwatt.cluster import reading  # noqa: PLC0415 - see above
+
+    return reading.list_bodies(context)
+
+
+_COMMANDS: Final[Mapping[str, Callable[[list[str]], int]]] = {"run": _run, "plan": _plan}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""Command lines whose mistakes are told in one line."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from kwatt.errors import InvalidInput
+
+_YEARS = range(1970, 9000)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that says what is wrong in one sentence and ends with status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print `message` and where help is, and leave with 2."""
+        self.exit(2, f"{self.prog}: error: {message}; see {self.prog} --help\n")
+
+
+def parse_now(text: str) -> datetime:
+    """Parse an RFC 3339 time; without an offset it is UTC. Raises InvalidInput."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInput(
+            "--now", f"{text!r} is not a time; write 2026-11-22T17:00:00+09:00"
+        ) from error
+    if time.year not in _YEARS:
+        raise InvalidInput("--now", f"the year {time.year} is out of reach")
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -1,0 +1,146 @@
+"""Manifests from files, folders and standard input: YAML with several documents, JSON, and Lists.
+
+YAML is read as kubectl reads it: `17:00` is text and not a number to base 60, a time is text as well.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kwatt.errors import InvalidInput
+from kwatt.observation.parsing.reading import Body, Identity, read_identity
+from kwatt.observation.parsing.table import API_VERSIONS, NAMESPACED
+
+STDIN = "-"
+_SUFFIXES = (".yaml", ".yml", ".json")
+_INTEGER = re.compile(
+    r"^(?:[-+]?0b[0-1]+|[-+]?0o?[0-7]+|[-+]?(?:0|[1-9][0-9]*)|[-+]?0x[0-9a-fA-F]+)$"
+)
+_FLOAT = re.compile(
+    r"^(?:[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+)
+_FastLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml, 8 times as fast
+
+
+class KubernetesLoader(_FastLoader):  # type: ignore[misc]  # the C loader is chosen at run time
+    """A safe loader whose plain scalars are those of Kubernetes."""
+
+
+def _without(tags: frozenset[str]) -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    resolvers = yaml.SafeLoader.yaml_implicit_resolvers
+    return {
+        first: [(tag, regex) for tag, regex in pairs if tag not in tags]
+        for first, pairs in resolvers.items()
+    }
+
+
+_INT, _REAL = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+KubernetesLoader.yaml_implicit_resolvers = _without(
+    frozenset({_INT, _REAL, "tag:yaml.org,2002:timestamp"})
+)
+KubernetesLoader.add_implicit_resolver(_INT, _INTEGER, list("-+0123456789"))
+KubernetesLoader.add_implicit_resolver(_REAL, _FLOAT, list("-+0123456789."))
+
+
+Objects = dict[tuple[str, str, str], Body]
+
+
+def collect(bodies: Iterable[Body]) -> Objects:
+    """Keep the objects of the kinds that a plan is made from; of two with one name the later one counts."""
+    objects: Objects = {}
+    for body in bodies:
+        kind = str(body.get("kind"))
+        if kind in API_VERSIONS and _is_of_group(body, kind):
+            objects[_key(kind, body, len(objects))] = body
+    return objects
+
+
+def _key(kind: str, body: Body, number: int) -> tuple[str, str, str]:
+    try:
+        identity: Identity = read_identity(body, kind, namespaced=kind in NAMESPACED)
+    except InvalidInput:
+        return kind, "", f"(number {number})"  # without a name; parsing says so
+    return kind, identity.namespace, identity.name
+
+
+def _is_of_group(body: Body, kind: str) -> bool:
+    """Tell KWatt's InferenceService from KServe's; without an apiVersion the kind alone decides."""
+    version = body.get("apiVersion")
+    return version is None or _group(str(version)) == _group(API_VERSIONS[kind])
+
+
+def _group(api_version: str) -> str:
+    return api_version.partition("/")[0] if "/" in api_version else ""
+
+
+def read_sources(sources: Iterable[str]) -> Iterator[Body]:
+    """Read all objects in files, folders (with all below them) and `-`. Raises InvalidInput."""
+    for source in sources:
+        if source == STDIN:
+            yield from read_documents(sys.stdin.read(), "standard input")
+            continue
+        for path in _files(Path(source)):
+            yield from read_documents(_text(path), str(path))
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        found = (one for one in path.rglob("*") if one.suffix in _SUFFIXES and one.is_file())
+        return sorted(found)
+    return [path]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(str(path), "is not UTF-8 text") from error
+    except OSError as error:
+        raise InvalidInput(str(path), (error.strerror or "can't be read").lower()) from error
+
+
+def read_documents(text: str, source: str) -> Iterator[Body]:
+    """Read the objects in one text; `source` names it in errors. Raises InvalidInput."""
+    for document in _documents(text, source):
+        yield from _unfolded(document, source)
+
+
+def _documents(text: str, source: str) -> list[object]:
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            return [json.loads(text)]
+        except (ValueError, RecursionError):
+            pass  # perhaps YAML in braces; what the YAML reader says names the line
+    try:
+        return list(yaml.load_all(text, Loader=KubernetesLoader))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
+        raise InvalidInput(place, f"is not YAML: {error.problem}") from error
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
+        first = str(error).splitlines()[0] if str(error) else "it is nested too deeply"
+        raise InvalidInput(source, f"is not YAML: {first}") from error
+
+
+def _unfolded(document: object, source: str) -> Iterator[Body]:
+    """Yield an object, or those of a List; documents that are no objects are left out."""
+    if isinstance(document, list):
+        for item in document:
+            yield from _unfolded(item, source)
+    if not isinstance(document, Mapping):
+        return
+    kind, items = document.get("kind"), document.get("items")
+    if not isinstance(kind, str) or not kind.endswith("List") or not isinstance(items, list):
+        yield document
+        return
+    of = {"kind": kind.removesuffix("List"), "apiVersion": document.get("apiVersion")}
+    for item in items:
+        if isinstance(item, Mapping):
+            yield item if "kind" in item else {**of, **item}

@@ -1,0 +1,136 @@
+"""`kwatt plan`: plan without writing anything, from manifests or from the live cluster."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import yaml
+
+from kwatt.cli.arguments import Parser, parse_now
+from kwatt.cli.document import document
+from kwatt.cli.edits import apply_edits
+from kwatt.cli.manifests import Objects, collect, read_sources
+from kwatt.cli.report import Report
+from kwatt.cli.table import table
+from kwatt.cli.text import Style
+from kwatt.errors import InvalidInput
+from kwatt.observation.observe import observe
+from kwatt.observation.parsing.reading import Body
+from kwatt.observation.parsing.table import API_VERSIONS, parse
+from kwatt.observation.world import World
+from kwatt.planning.plan import plan
+
+ReadCluster = Callable[[str | None], Iterable[Body]]
+ALL_PLACED: Final = 0
+NOT_ALL_PLACED: Final = 3
+_WIDTH_WITHOUT_TERMINAL: Final = 120
+_DESCRIPTION = (
+    "Plan without writing anything: from manifests (-f) or, without them, from the live cluster."
+)
+_EPILOG = """\
+what-if, any number of times:
+  --set budget/rack-a1=6kW                 the cap that holds, whatever its windows say
+  --set service/city/traffic.perSecond=1500     also .watts .p99Milliseconds .replicas.min .replicas.max
+  --set class/rebellions-atom.idle=20W          also .max .memory
+  --set nodes/rebellions-atom=+2           copies of a node of that class, under the same budgets
+
+exit status: 0 all placed, 3 something not placed or an InferenceService invalid, 2 unusable input
+"""
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def main(argv: Sequence[str], read_cluster: ReadCluster) -> int:
+    """Run `kwatt plan` and return its exit status. Raises KWattError for unusable input."""
+    arguments = _parser().parse_args(argv)
+    now = parse_now(arguments.now) if arguments.now else datetime.now(UTC).replace(microsecond=0)
+    objects = apply_edits(_objects(arguments, read_cluster), arguments.set)
+    report = report_of(objects, now)
+    sys.stdout.write(_RENDERERS[arguments.output](report))
+    return exit_status(report)
+
+
+def report_of(objects: Objects, now: datetime) -> Report:
+    """Parse, observe and plan `objects` as of `now`."""
+    entries = (parse(kind, body) for (kind, _, _), body in objects.items())
+    observation = observe(World.of(entries), now)
+    snapshot = observation.snapshot
+    return Report(snapshot, plan(snapshot), observation.invalid, observation.notices)
+
+
+def exit_status(report: Report) -> int:
+    """Return 0 if every service is placed in full, else 3; an invalid service is not placed."""
+    invalid = any(one.kind == "InferenceService" for one in report.invalid)
+    return NOT_ALL_PLACED if report.plan.unplaced or invalid else ALL_PLACED
+
+
+def _objects(arguments: argparse.Namespace, read_cluster: ReadCluster) -> Objects:
+    sources: list[str] = arguments.filename
+    bodies = read_sources(sources) if sources else read_cluster(arguments.context)
+    objects = collect(bodies)
+    if sources and not objects:
+        kinds = ", ".join(API_VERSIONS)
+        raise InvalidInput(", ".join(sources), f"holds no manifest of any of {kinds}")
+    return objects
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="kwatt plan",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "-f",
+        "--filename",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="manifests in YAML or JSON: files, folders with all below them, - for standard input",
+    )
+    add("--now", metavar="TIME", help="plan as of this RFC 3339 time (default: now)")
+    add("-o", "--output", choices=sorted(_RENDERERS), default="table", help="default: table")
+    add("--set", action="append", default=[], metavar="TARGET=VALUE", help="what if; see below")
+    add("--context", metavar="NAME", help="kubeconfig context of the live cluster")
+    return parser
+
+
+def _as_json(report: Report) -> str:
+    rendered = document(report.plan, report.invalid, report.snapshot.now)
+    return json.dumps(rendered, ensure_ascii=False, indent=2) + "\n"
+
+
+def _as_yaml(report: Report) -> str:
+    rendered = document(report.plan, report.invalid, report.snapshot.now)
+    text: str = yaml.dump(rendered, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return text
+
+
+def _as_table(report: Report) -> str:
+    return table(report, _terminal_style())
+
+
+_RENDERERS: Final[dict[str, Callable[[Report], str]]] = {
+    "table": _as_table,
+    "json": _as_json,
+    "yaml": _as_yaml,
+}
+
+
+def _terminal_style() -> Style:
+    """Find out what standard output can show; https://no-color.org."""
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    return Style(
+        width=shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 24)).columns,
+        unicode=encoding.startswith("utf"),
+        colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"),
+    )

@@ -1,0 +1,199 @@
+"""`kwatt run`: put the operator together and run it until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, Final
+
+import kopf
+
+from kwatt import __version__
+from kwatt.cli.arguments import Parser
+from kwatt.cli.serving import build_app, serve
+from kwatt.cluster import paths
+from kwatt.cluster.access import load_access
+from kwatt.cluster.client import Client
+from kwatt.cluster.events import Events
+from kwatt.cluster.informer import Informer
+from kwatt.cluster.lease import Candidate, Lease
+from kwatt.cluster.outbox import Flow, Outbox
+from kwatt.errors import ClusterError, InvalidInput, Missing, Refused
+from kwatt.handlers import build_registry
+from kwatt.metrics import Metrics
+from kwatt.names import SERVICE_LABEL
+from kwatt.reconciler.applying import Applier, Shares
+from kwatt.reconciler.cycle import Cycle, Parts
+from kwatt.reconciler.loop import Loop
+from kwatt.reconciler.reporting import Reporter
+from kwatt.reconciler.store import OWN_KINDS, Store
+from kwatt.reconciler.trigger import Trigger
+from kwatt.reconciler.validation import Validator
+
+_LOG = logging.getLogger(__name__)
+_WATCHED: Final = {
+    "Node": (paths.NODES, None),
+    "Pod": (paths.PODS, None),
+    "Deployment": (paths.DEPLOYMENTS, SERVICE_LABEL),
+    "Service": (paths.SERVICES, SERVICE_LABEL),
+    "PriorityClass": (paths.PRIORITY_CLASSES, None),
+    "ResourceQuota": (paths.RESOURCE_QUOTAS, None),
+}
+_OWN: Final = {kind.kind: kind for kind in paths.OWN}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says."""
+
+    context: str | None
+    namespace: str
+    lease: str
+    host: str
+    port: int
+    writes_per_second: float
+
+
+def parse_options(argv: list[str]) -> Options:
+    """Read the options of `kwatt run`."""
+    parser = Parser(prog="kwatt run", description="Run the operator until a signal ends it.")
+    parser.add_argument("--context", help="kubeconfig context (default: the current one)")
+    parser.add_argument(
+        "--namespace",
+        default=os.environ.get("POD_NAMESPACE", "default"),
+        help="namespace of the Lease (default: $POD_NAMESPACE, else default)",
+    )
+    parser.add_argument("--lease", default="kwatt", help="name of the Lease (default: kwatt)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address of /metrics, /healthz and /readyz"
+    )
+    parser.add_argument("--port", type=int, default=8080, help="their port, 0 for any free one")
+    parser.add_argument(
+        "--writes-per-second",
+        type=float,
+        default=50.0,
+        help="most API writes per second, 0 for no limit (default: 50)",
+    )
+    args = parser.parse_args(argv)
+    return Options(
+        context=args.context,
+        namespace=args.namespace,
+        lease=args.lease,
+        host=args.host,
+        port=args.port,
+        writes_per_second=args.writes_per_second,
+    )
+
+
+def main(argv: list[str]) -> int:
+    """Run the operator; return the exit status."""
+    options = parse_options(argv)
+    kopf.configure(log_format=kopf.LogFormat.FULL)
+    for noisy in ("kopf.objects", "kopf.activities", "kopf._core", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("kwatt").setLevel(logging.INFO)
+    try:
+        asyncio.run(_run(options))
+    except (InvalidInput, ClusterError) as error:
+        _LOG.error("cannot start: %s", error)
+        return 1
+    return 0
+
+
+async def _run(options: Options) -> None:
+    access = await load_access(options.context)
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        free = await stack.enter_async_context(Client(access, on_request=metrics.request))
+        await _check_kinds(free)
+        lease = Lease(free, Candidate(options.namespace, options.lease))
+        gated = await stack.enter_async_context(
+            Client(access, gate=lease.require, on_request=metrics.request)
+        )
+        trigger = Trigger()
+        store = Store(trigger)
+        informers = _informers(free, store)
+        loop = Loop(
+            _cycle(options, gated, store, informers, metrics), trigger, lease, informers, metrics
+        )
+        app = build_app(metrics.registry, loop.alive, loop.ready)
+        registry = build_registry(
+            {kind: informers[kind].offer for kind in OWN_KINDS}, lambda: access
+        )
+        _LOG.info("starting version=%s server=%s", __version__, access.host)
+        tasks = await kopf.spawn_tasks(registry=registry, clusterwide=True, standalone=True)
+        jobs: list[Coroutine[Any, Any, Any]] = [
+            *(informer.run() for informer in informers.values()),
+            serve(app, options.host, options.port),
+            _lead(lease, loop),
+        ]
+        await kopf.run_tasks([*tasks, *(asyncio.create_task(job) for job in jobs)])
+
+
+async def _lead(lease: Lease, loop: Loop) -> None:
+    """Run the loop beside the lease, and give the lease back only after the loop has ended."""
+    holding = asyncio.create_task(lease.run())
+    try:
+        await loop.run()
+    finally:
+        holding.cancel()
+        await asyncio.gather(holding, return_exceptions=True)
+
+
+def _informers(client: Client, store: Store) -> dict[str, Informer]:
+    """Make an informer per kind; kopf watches KWatt's own kinds, so those are only listed."""
+    own = {
+        name: Informer(client, kind.everywhere(), store.feed(name), watch=False)
+        for name, kind in _OWN.items()
+    }
+    watched = {
+        name: Informer(client, kind.everywhere(), store.feed(name), selector=selector)
+        for name, (kind, selector) in _WATCHED.items()
+    }
+    return own | watched
+
+
+def _cycle(
+    options: Options,
+    client: Client,
+    store: Store,
+    informers: dict[str, Informer],
+    metrics: Metrics,
+) -> Cycle:
+    per_second = options.writes_per_second
+    outbox = Outbox(client, Flow(per_second=per_second or None, burst=2 * per_second or 100.0))
+    shares = Shares(time.monotonic)
+
+    def learn(kind: str, body: dict[str, Any]) -> None:
+        informers[kind].offer("MODIFIED", body)
+
+    return Cycle(
+        Parts(
+            store=store,
+            validator=Validator(client, time.monotonic),
+            applier=Applier(outbox, shares, metrics, learn),
+            shares=shares,
+            reporter=Reporter(store, outbox, Events(client), time.monotonic),
+            metrics=metrics,
+        )
+    )
+
+
+async def _check_kinds(client: Client) -> None:
+    """Fail with one sentence when a kind is not served or may not be listed."""
+    for kind in (*paths.OWN, *(kind for kind, _ in _WATCHED.values())):
+        try:
+            async for _ in client.list_pages(kind.everywhere(), limit=1):
+                break
+        except Missing as error:
+            raise InvalidInput(
+                kind.plural,
+                f"the API server has no {kind.api_version} {kind.kind}; install the CRDs",
+            ) from error
+        except Refused as error:
+            raise InvalidInput(kind.plural, f"may not be listed: {error.message}") from error

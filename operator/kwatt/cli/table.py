@@ -1,0 +1,203 @@
+"""The report as a table to read: services, budgets as bars, reasons, what is wrong, totals. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from kwatt.cli.document import rfc3339
+from kwatt.cli.report import Group, Report, ServiceReport, State, per_joule
+from kwatt.cli.text import Colour, Column, Segment, Style, bar, columns, figure, wrapped
+from kwatt.model.plan import BudgetUse, Plan, Unplaced
+from kwatt.model.snapshot import Budget
+from kwatt.units import Power, Throughput
+
+_HEADS = (
+    Column("SERVICE"),
+    Column("CLASS"),
+    Column("REPLICAS", right=True),
+    Column("POINT", rank=2),
+    Column("RATE / WANTED", right=True),
+    Column("WATTS (RESERVED)", right=True),
+    Column("PER JOULE", right=True, rank=1),
+    Column("STATE"),
+)
+_STATES = {
+    State.PLACED: Colour.GOOD,
+    State.PARTLY: Colour.WARNING,
+    State.NOT_PLACED: Colour.BAD,
+    State.HELD: Colour.WARNING,
+    State.INVALID: Colour.BAD,
+}
+_ASSUMED = "*"
+_BAR_WIDTH = 32
+
+
+def table(report: Report, style: Style) -> str:
+    """Render `report` for people."""
+    sections = (
+        _services(report, style),
+        _budgets(report, style),
+        _reasons(report, style),
+        _problems(report, style),
+        list(_totals(report, style)),
+    )
+    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+
+def _services(report: Report, style: Style) -> list[str]:
+    services = list(report.services())
+    if not services:
+        return ["There is no InferenceService."]
+    rows = [row for service in services for row in _service_rows(service, style)]
+    lines = columns(_HEADS, rows, style)
+    if any(group.assumed for service in services for group in service.groups):
+        note = f"{_ASSUMED} rests on an assumption, not on a measurement"
+        lines.append(style.paint(note, Colour.FAINT))
+    return lines
+
+
+def _service_rows(service: ServiceReport, style: Style) -> Iterator[list[str]]:
+    state = style.paint(service.state.value, _STATES[service.state])
+    if not service.groups:
+        dash = style.sign("–", "-")
+        yield [str(service.key), dash, dash, dash, _rates(service), dash, dash, state]
+    for number, group in enumerate(service.groups):
+        first = number == 0
+        yield [
+            str(service.key) if first else "",
+            group.npu_class,
+            f"{group.replicas} {style.sign('×', 'x')} {group.npus}",
+            group.operating_point,
+            _rates(service) if first else "",
+            _group_watts(group),
+            _efficiency(group, service.unit),
+            state if first else "",
+        ]
+
+
+def _rates(service: ServiceReport) -> str:
+    wanted = _rate(service.wanted) if service.wanted else "?"
+    return f"{_rate(service.served)} / {wanted} {service.unit or 'units'}/s"
+
+
+def _rate(rate: Throughput) -> str:
+    return figure(rate.micros, 10**6)
+
+
+def _group_watts(group: Group) -> str:
+    star = _ASSUMED if group.assumed else ""
+    return f"{_watts(group.planned)}{star} ({_watts(group.reserved)})"
+
+
+def _efficiency(group: Group, unit: str) -> str:
+    ratio = per_joule((group,))
+    if ratio is None:
+        return ""
+    star = _ASSUMED if group.assumed else ""
+    return f"{figure(ratio.numerator, ratio.denominator)} {unit or 'units'}/J{star}"
+
+
+def _watts(power: Power) -> str:
+    return figure(power.milliwatts, 1000)
+
+
+def _budgets(report: Report, style: Style) -> list[str]:
+    if not report.plan.budgets:
+        return []
+    spans = {budget.name: budget for budget in report.snapshot.budgets}
+    heads = (
+        Column("BUDGET"),
+        Column(""),
+        Column("USED / CAP", right=True),
+        Column("HEADROOM", right=True),
+        Column("DRAW", right=True, rank=1),
+        Column("NODES", right=True, rank=2),
+        Column("WINDOW", rank=3),
+    )
+    rows = [_budget_row(use, spans.get(use.name), style) for use in report.plan.budgets]
+    return [*columns(heads, rows, style), _legend(style)]
+
+
+def _budget_row(use: BudgetUse, budget: Budget | None, style: Style) -> list[str]:
+    drawn = bar(_segments(use), use.cap.milliwatts, min(_BAR_WIDTH, style.width // 4), style)
+    over = use.headroom.milliwatts < 0
+    headroom = f"over by {_watts(use.headroom * -1)} W" if over else f"{_watts(use.headroom)} W"
+    return [
+        use.name,
+        style.paint(drawn, Colour.BAD if over else None),
+        f"{_watts(use.cap - use.headroom)} / {_watts(use.cap)} W",
+        style.paint(headroom, Colour.BAD if over else None),
+        f"{_watts(use.draw)} W",
+        str(use.nodes),
+        (budget.window or "") if budget else "",
+    ]
+
+
+def _segments(use: BudgetUse) -> tuple[Segment, ...]:
+    return (
+        Segment(use.host.milliwatts, "▓", "="),
+        Segment(use.idle.milliwatts, "░", "-"),
+        Segment(use.foreign.milliwatts, "▒", "!"),
+        Segment(use.reserved.milliwatts, "█", "#"),
+    )
+
+
+def _legend(style: Style) -> str:
+    signs = {"hosts": "▓=", "idle": "░-", "foreign": "▒!", "reserved": "█#", "headroom": "·."}
+    parts = (f"{style.sign(pair[0], pair[1])} {word}" for word, pair in signs.items())
+    return style.paint("  ".join(parts), Colour.FAINT)
+
+
+def _reasons(report: Report, style: Style) -> list[str]:
+    if not report.plan.unplaced:
+        return []
+    units = {service.key: service.unit for service in report.services()}
+    lines = [style.paint("NOT SERVED", Colour.HEADING)]
+    for unplaced in report.plan.unplaced:
+        lines += _reason_lines(unplaced, units.get(unplaced.service, ""), style)
+    return lines
+
+
+def _reason_lines(unplaced: Unplaced, unit: str, style: Style) -> Iterator[str]:
+    short = f"{_rate(unplaced.shortfall)} {unit or 'units'}/s short"
+    yield f"{style.paint(str(unplaced.service), Colour.BAD)}: {short}"
+    for rejection in unplaced.rejections:
+        subject = f"{rejection.npu_class}: " if rejection.npu_class else ""
+        yield from wrapped(f"{subject}{rejection.reason}, {rejection.message}", "  ", style)
+    for relaxation in unplaced.nearest:
+        yield from wrapped(f"{style.sign('→', '->')} {relaxation.change}", "  ", style)
+
+
+def _problems(report: Report, style: Style) -> list[str]:
+    lines: list[str] = []
+    if report.invalid:
+        lines.append(style.paint("INVALID", Colour.HEADING))
+    for one in report.invalid:
+        name = f"{one.namespace}/{one.name}" if one.namespace else one.name
+        lines += wrapped(f"{one.kind} {name}: {one.field} {one.message}", "  ", style)
+    if report.notices:
+        lines.append(style.paint("NOTES", Colour.HEADING))
+    for notice in report.notices:
+        lines += wrapped(notice.message, "  ", style)
+    return lines
+
+
+def _totals(report: Report, style: Style) -> Iterator[str]:
+    totals, dot = report.plan.totals, f" {style.sign('·', '-')} "
+    partly = f", {totals.partly} partly" if totals.partly else ""
+    watts = (
+        f"draw {_watts(totals.draw)} W",
+        f"planned {_watts(totals.planned)} W (reserved {_watts(totals.reserved)} W)",
+        f"idle {_watts(totals.idle)} W",
+        f"foreign {_watts(totals.foreign)} W",
+    )
+    placed = f"{totals.placed} of {totals.services} services placed{partly}"
+    yield from wrapped(dot.join([placed, *watts]), "", style)
+    moves = f"{totals.starts} starts, {totals.moves} moves, {totals.evictions} evictions"
+    parts = [f"{totals.replicas} replicas: {moves}", *_bound(report.plan)]
+    yield from wrapped(dot.join([*parts, f"at {rfc3339(report.snapshot.now)}"]), "", style)
+
+
+def _bound(plan: Plan) -> Iterable[str]:
+    if plan.bound is not None:
+        yield f"at most {plan.bound.gap_percent:.2f} % above the least possible draw"

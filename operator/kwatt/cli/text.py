@@ -1,0 +1,136 @@
+"""Text for a terminal: columns that fit its width, bars, figures, colours. Pure."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+_ESCAPE = re.compile("\x1b\\[[0-9;]*m")
+_GAP = "  "
+_ELLIPSIS = ("…", "~")
+
+
+class Colour(Enum):
+    """Colours by what they tell, as escape codes."""
+
+    HEADING = "1"
+    GOOD = "32"
+    WARNING = "33"
+    BAD = "31"
+    FAINT = "2"
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What the terminal can show: its width, unicode blocks or plain ASCII, colours or none."""
+
+    width: int = 100
+    unicode: bool = True
+    colour: bool = False
+
+    def paint(self, text: str, colour: Colour | None) -> str:
+        """Colour `text` where colours are shown."""
+        return f"\x1b[{colour.value}m{text}\x1b[0m" if self.colour and colour and text else text
+
+    def sign(self, nice: str, plain: str) -> str:
+        """Choose between a unicode sign and its ASCII stand-in."""
+        return nice if self.unicode else plain
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: figures stand to the right; of those with a `rank` the highest goes first for want of width."""
+
+    title: str
+    right: bool = False
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a bar: how much, and its block in unicode and in ASCII."""
+
+    amount: int
+    block: str
+    plain: str
+
+
+def seen_width(text: str) -> int:
+    """Return how many columns `text` takes, colours left out."""
+    return len(_ESCAPE.sub("", text))
+
+
+def columns(heads: Sequence[Column], rows: Sequence[Sequence[str]], style: Style) -> list[str]:
+    """Lay out a table within the width: columns of least use are left out, then the first is cut."""
+    keep = list(range(len(heads)))
+    widths = [max(seen_width(row[i]) for row in ([h.title for h in heads], *rows)) for i in keep]
+    while _total(widths, keep) > style.width and any(heads[i].rank for i in keep):
+        keep.remove(max(keep, key=lambda i: heads[i].rank))
+    over = _total(widths, keep) - style.width
+    if over > 0:
+        widths[0] = max(8, widths[0] - over)
+    titles = [style.paint(head.title, Colour.HEADING) for head in heads]
+    return [_line(heads, row, widths, keep, style) for row in (titles, *rows)]
+
+
+def _total(widths: Sequence[int], keep: Sequence[int]) -> int:
+    return sum(widths[i] for i in keep) + len(_GAP) * (len(keep) - 1)
+
+
+def _line(
+    heads: Sequence[Column],
+    row: Sequence[str],
+    widths: Sequence[int],
+    keep: Sequence[int],
+    style: Style,
+) -> str:
+    cells = [_cell(_cut(row[i], widths[i], style), widths[i], heads[i].right) for i in keep]
+    return _GAP.join(cells).rstrip()
+
+
+def _cell(text: str, width: int, right: bool) -> str:  # noqa: FBT001 - private, a column's property
+    padding = " " * (width - seen_width(text))
+    return padding + text if right else text + padding
+
+
+def _cut(text: str, width: int, style: Style) -> str:
+    if seen_width(text) <= width:
+        return text
+    return _ESCAPE.sub("", text)[: width - 1] + style.sign(*_ELLIPSIS)
+
+
+def bar(segments: Sequence[Segment], whole: int, width: int, style: Style) -> str:
+    """Draw segments against `whole`; each ends where the sum so far ends, so nothing adds up wrongly."""
+    drawn, total = "", 0
+    scale = max(whole, sum(segment.amount for segment in segments), 1)
+    for segment in segments:
+        total += max(0, segment.amount)
+        end = (2 * total * width + scale) // (2 * scale)
+        drawn += style.sign(segment.block, segment.plain) * (end - len(drawn))
+    return drawn + style.sign("·", ".") * (width - len(drawn))
+
+
+def figure(amount: int, scale: int) -> str:
+    """Write amount/scale for reading: about four digits that count, thousands apart."""
+    value = amount / scale
+    size = abs(value)
+    decimals = 0 if size >= 10_000 else 1 if size >= 100 else 2 if size >= 10 else 3
+    if 0 < size < 1:
+        return f"{value:.3g}"
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def wrapped(text: str, indent: str, style: Style) -> list[str]:
+    """Break a sentence into lines within the width; those after the first stand two further in."""
+    return textwrap.wrap(
+        text,
+        width=max(style.width, len(indent) + 20),
+        initial_indent=indent,
+        subsequent_indent=indent + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,49 @@
+"""Read once, from the live cluster, everything that a plan needs. Synchronous, for the command line."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from kwatt.cluster import paths
+from kwatt.cluster.access import load_access
+from kwatt.cluster.answers import Body
+from kwatt.cluster.client import Client
+from kwatt.cluster.paths import Kind
+from kwatt.errors import ClusterError, Missing
+from kwatt.names import SERVICE_LABEL
+
+_NEEDED: Final = (
+    paths.NODES,
+    paths.PODS,
+    paths.PRIORITY_CLASSES,
+    paths.RESOURCE_QUOTAS,
+    paths.DEPLOYMENTS,
+    *paths.OWN,
+)
+_SELECTORS: Final = {paths.DEPLOYMENTS: SERVICE_LABEL}
+_NO_CRDS: Final = "the CRDs of KWatt are not installed: kubectl apply -f crds/"
+
+
+def list_bodies(context: str | None = None) -> list[Body]:
+    """Return the bodies of all objects that a plan is made from, kind by kind."""
+    return asyncio.run(_read(context))
+
+
+async def _read(context: str | None) -> list[Body]:
+    async with Client(await load_access(context), request_seconds=30.0) as client:
+        return [body for kind in _NEEDED for body in await _read_kind(client, kind)]
+
+
+async def _read_kind(client: Client, kind: Kind) -> list[Body]:
+    bodies: list[Body] = []
+    try:
+        selector = _SELECTORS.get(kind)
+        async for page in client.list_pages(kind.everywhere(), labelSelector=selector):
+            bodies = [] if page.first else bodies
+            bodies.extend(page.items)
+    except Missing as error:
+        if kind in paths.OWN:
+            raise ClusterError(0, _NO_CRDS) from error
+        raise
+    return bodies

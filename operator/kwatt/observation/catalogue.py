@@ -1,0 +1,73 @@
+"""Classes and profiles of the snapshot: the schedulable ones, and of each profile the usable points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from kwatt.model.npu import NpuClass, Profile
+from kwatt.observation.values import Notice, NoticeReason, ParsedClass, ParsedProfile
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Schedulable classes, and profiles with points on those only.
+
+    `known` are all classes that exist, `measured` the classes by profile whether they exist or not.
+    """
+
+    classes: dict[str, NpuClass]
+    profiles: dict[str, Profile]
+    known: dict[str, ParsedClass]
+    measured: dict[str, frozenset[str]]
+    notices: tuple[Notice, ...]
+
+    def owner_of(self, resource: str) -> str | None:
+        """Return the first class that is asked for by `resource`, None if it is no NPU resource."""
+        return next((name for name, one in self.known.items() if resource in one.resources), None)
+
+
+def resolve_catalogue(
+    classes: Iterable[ParsedClass], profiles: Iterable[ParsedProfile]
+) -> Catalogue:
+    """Leave out what can't be scheduled, with a notice for each."""
+    known = {one.name: one for one in sorted(classes, key=lambda one: one.name)}
+    ordered = sorted(profiles, key=lambda one: one.name)
+    schedulable = {name: one.npu_class for name, one in known.items() if one.npu_class}
+    notices = [_not_schedulable(one) for one in known.values() if one.missing]
+    notices += [notice for one in ordered for notice in _unknown_classes(one.profile, known)]
+    return Catalogue(
+        classes=schedulable,
+        profiles={one.name: _usable(one.profile, schedulable) for one in ordered},
+        known=known,
+        measured={one.name: _measured_on(one.profile) for one in ordered},
+        notices=tuple(notices),
+    )
+
+
+def _usable(profile: Profile, schedulable: dict[str, NpuClass]) -> Profile:
+    points = tuple(point for point in profile.points if point.npu_class in schedulable)
+    return profile if len(points) == len(profile.points) else replace(profile, points=points)
+
+
+def _measured_on(profile: Profile) -> frozenset[str]:
+    return frozenset(point.npu_class for point in profile.points)
+
+
+def _not_schedulable(one: ParsedClass) -> Notice:
+    message = f"NPUClass {one.name} is not schedulable until {', '.join(one.missing)} are filled in"
+    return Notice("NPUClass", "", one.name, NoticeReason.CLASS_NOT_SCHEDULABLE, message)
+
+
+def _unknown_classes(profile: Profile, known: dict[str, ParsedClass]) -> list[Notice]:
+    unknown = sorted(_measured_on(profile) - known.keys())
+    return [
+        Notice(
+            "ModelProfile",
+            "",
+            profile.name,
+            NoticeReason.UNKNOWN_CLASS,
+            f"ModelProfile {profile.name} has points for NPUClass {name}, which does not exist",
+        )
+        for name in unknown
+    ]

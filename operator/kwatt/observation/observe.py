@@ -1,0 +1,69 @@
+"""From the World to the Snapshot: every selector resolved, every name looked up, everything sorted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from kwatt.model.snapshot import Snapshot
+from kwatt.observation.budgets import resolve_budgets
+from kwatt.observation.catalogue import resolve_catalogue
+from kwatt.observation.nodes import Occupancy, resolve_nodes
+from kwatt.observation.ownership import sort_out
+from kwatt.observation.quotas import resolve_quotas
+from kwatt.observation.services import resolve_services, retired_pods
+from kwatt.observation.values import Invalid, Notice
+from kwatt.observation.windows import next_change
+from kwatt.observation.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What is planned, what could not be used and why, and what somebody should know."""
+
+    snapshot: Snapshot
+    invalid: tuple[Invalid, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+
+def observe(world: World, now: datetime) -> Observation:
+    """Resolve `world` at `now`, an aware time. The same world in any order gives an equal Observation."""
+    owned = sort_out(world)
+    retired = retired_pods(world, owned)
+    catalogue = resolve_catalogue(world.classes, world.profiles)
+    occupancy = Occupancy(world.nodes, owned, retired)
+    nodes, about_nodes = resolve_nodes(world.nodes, catalogue.classes, occupancy)
+    budgets, about_budgets = resolve_budgets(world.budgets, world.nodes, now)
+    quotas, about_quotas = resolve_quotas(world.quotas, owned.foreign)
+    active = [pod for pod in owned.pods if pod.uid not in retired]
+    services = resolve_services(world, catalogue, active)
+    notices = (*catalogue.notices, *about_nodes, *about_budgets, *about_quotas, *services.notices)
+    problems = (one.problem for one in world.budgets if one.problem)
+    return Observation(
+        snapshot=Snapshot(
+            now=now,
+            nodes=nodes,
+            classes=catalogue.classes,
+            profiles=catalogue.profiles,
+            budgets=budgets,
+            services=services.services,
+            quotas=quotas,
+            pods=owned.pods,
+            deployments=owned.deployments,
+        ),
+        invalid=tuple(sorted((*world.invalid, *services.invalid, *problems), key=_invalid_order)),
+        notices=tuple(sorted(notices, key=_notice_order)),
+    )
+
+
+def next_boundary(world: World, now: datetime) -> datetime | None:
+    """Return the next instant at which any cap changes by the clock, None if no window changes one."""
+    return next_change(world.budgets, now)
+
+
+def _invalid_order(one: Invalid) -> tuple[str, str, str, str, str]:
+    return one.kind, one.namespace, one.name, one.field, one.message
+
+
+def _notice_order(one: Notice) -> tuple[str, str, str, str, str]:
+    return one.kind, one.namespace, one.name, one.reason, one.message

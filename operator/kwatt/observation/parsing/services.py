@@ -1,0 +1,104 @@
+"""InferenceServices."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from kwatt.api.v1alpha1.inference_service import InferenceServiceSpec
+from kwatt.errors import InvalidInput
+from kwatt.model.snapshot import PodShape
+from kwatt.observation.parsing.reading import (
+    Body,
+    Identity,
+    read_identity,
+    read_integer,
+    read_mapping,
+)
+from kwatt.observation.parsing.templates import (
+    asked_resources,
+    checked_shape,
+    merged,
+    refuse_large,
+)
+from kwatt.observation.parsing.validation import validated
+from kwatt.observation.values import ParsedService
+from kwatt.units import Power, Throughput, nearest, parse_quantity
+
+_NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
+
+
+def parse_inference_service(body: Body) -> ParsedService:
+    """Parse an InferenceService. Raises InvalidInput."""
+    identity = read_identity(body, "InferenceService", namespaced=True)
+    if not _NAME.fullmatch(identity.name):
+        raise InvalidInput(
+            "metadata.name",
+            "becomes the name of a Service: use at most 40 lower-case letters, digits and '-', "
+            "starting with a letter",
+        )
+    spec = validated(InferenceServiceSpec, body)
+    shapes, asked = _templates(spec)
+    return _parsed(identity, body, spec, shapes, asked)
+
+
+def _parsed(
+    identity: Identity,
+    body: Body,
+    spec: InferenceServiceSpec,
+    shapes: Mapping[str, PodShape],
+    asked: Mapping[str, str],
+) -> ParsedService:
+    metadata = read_mapping(body, "metadata")
+    return ParsedService(
+        uid=identity.uid,
+        namespace=identity.namespace,
+        name=identity.name,
+        generation=read_integer(metadata, "generation", "metadata."),
+        model=spec.model,
+        target=Throughput.parse(spec.throughput.per_second, "spec.throughput.perSecond"),
+        latency_micros=_micros(spec),
+        power_limit=Power.parse(spec.power.watts, "spec.power.watts") if spec.power else None,
+        allowed=tuple(sorted(set(spec.npu_classes))) if spec.npu_classes else None,
+        min_replicas=spec.replicas.min,
+        max_replicas=spec.replicas.max,
+        priority_class=spec.priority_class_name,
+        shape=shapes[""],
+        shapes={name: shapes[name] for name in sorted(shapes) if name},
+        asked=asked,
+        deleting=metadata.get("deletionTimestamp") is not None,
+    )
+
+
+def _micros(spec: InferenceServiceSpec) -> int | None:
+    if spec.latency is None:
+        return None
+    field = "spec.latency.p99Milliseconds"
+    return nearest(parse_quantity(spec.latency.p99_milliseconds, field) * 1000)
+
+
+def _templates(spec: InferenceServiceSpec) -> tuple[dict[str, PodShape], dict[str, str]]:
+    """Check all templates; return the pod shape by NPU class ("" is every other class), and who asks what."""
+    refuse_large(spec.template, "spec.template")
+    shapes = {"": checked_shape(spec.template, "spec.template")}
+    asked = asked_resources(spec.template, "spec.template")
+    for index, variant in enumerate(spec.variants):
+        path = f"spec.variants[{index}].template"
+        refuse_large(variant.template, path)
+        if variant.npu_class in shapes:
+            raise InvalidInput(
+                f"spec.variants[{index}].npuClass",
+                f"{variant.npu_class} is there twice; keep one variant per NPU class",
+            )
+        template = _merged(spec.template, variant.template, path)
+        shapes[variant.npu_class] = checked_shape(template, path)
+        asked = asked_resources(template, path) | asked
+    return shapes, asked
+
+
+def _merged(base: Body, override: Body, path: str) -> Body:
+    try:
+        both: Body = merged(base, override)
+    except RecursionError as error:
+        raise InvalidInput(path, "is nested too deeply; make it flatter") from error
+    return both

@@ -1,0 +1,67 @@
+"""All that was seen of a cluster, parsed, in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Self, TypeVar
+
+from kwatt.observation.values import (
+    Invalid,
+    Parsed,
+    ParsedBudget,
+    ParsedClass,
+    ParsedDeployment,
+    ParsedNode,
+    ParsedPod,
+    ParsedPriority,
+    ParsedProfile,
+    ParsedQuota,
+    ParsedService,
+)
+
+Verdicts = Mapping[tuple[str, int], str]
+Entry = TypeVar("Entry")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Parsed objects by kind, and those that could not be parsed.
+
+    `verdicts` maps (uid, generation) of an InferenceService to the API server's sentence about its
+    template, where a dry run was refused.
+    """
+
+    nodes: tuple[ParsedNode, ...] = ()
+    pods: tuple[ParsedPod, ...] = ()
+    deployments: tuple[ParsedDeployment, ...] = ()
+    priorities: tuple[ParsedPriority, ...] = ()
+    quotas: tuple[ParsedQuota, ...] = ()
+    classes: tuple[ParsedClass, ...] = ()
+    profiles: tuple[ParsedProfile, ...] = ()
+    services: tuple[ParsedService, ...] = ()
+    budgets: tuple[ParsedBudget, ...] = ()
+    invalid: tuple[Invalid, ...] = ()
+    verdicts: Verdicts = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, entries: Iterable[Parsed | Invalid], verdicts: Verdicts | None = None) -> Self:
+        """Sort parsed entries of all kinds into a World."""
+        seen = tuple(entries)
+        return cls(
+            nodes=_only(ParsedNode, seen),
+            pods=_only(ParsedPod, seen),
+            deployments=_only(ParsedDeployment, seen),
+            priorities=_only(ParsedPriority, seen),
+            quotas=_only(ParsedQuota, seen),
+            classes=_only(ParsedClass, seen),
+            profiles=_only(ParsedProfile, seen),
+            services=_only(ParsedService, seen),
+            budgets=_only(ParsedBudget, seen),
+            invalid=_only(Invalid, seen),
+            verdicts=dict(verdicts or {}),
+        )
+
+
+def _only(kind: type[Entry], entries: Iterable[object]) -> tuple[Entry, ...]:
+    return tuple(entry for entry in entries if isinstance(entry, kind))

@@ -1,0 +1,75 @@
+"""Power curves (design 6): what a replica draws at a share of the rate. Exact integers, no rounding here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from kwatt.model.npu import OperatingPoint, Profile
+from kwatt.units import Power, ceiling
+
+Env = tuple[tuple[str, str], ...]
+
+
+def setting_of(env: Env) -> str:
+    """Return the name of a server setting: six hex digits of its sorted `env`, "" without env."""
+    if not env:
+        return ""
+    canonical = json.dumps(sorted(env), ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:6]
+
+
+def meets(point: OperatingPoint, latency_micros: int | None) -> bool:
+    """Tell whether the point's p99 is within the limit; a point without p99 meets no limit."""
+    if latency_micros is None:
+        return True
+    return point.p99_micros is not None and point.p99_micros <= latency_micros
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """W(rate) of one replica of one (model, NPU class, npus, env); `points` ascend by rate."""
+
+    npu_class: str
+    npus: int
+    setting: str
+    points: tuple[OperatingPoint, ...]
+
+    def covering(self, micros: int, replicas: int) -> OperatingPoint | None:
+        """Return the lowest point whose rate covers a replica's share of `micros`, None beyond the curve."""
+        return next((p for p in self.points if p.rate.micros * replicas >= micros), None)
+
+    def draw(self, micros: int, replicas: int) -> tuple[int, int]:
+        """Return what `replicas` draw together at `micros`, as an exact fraction of milliwatts.
+
+        Linear between points, the lowest point's watts below it (design 6). With n replicas, share T/n
+        between the points (r0, p0) and (r1, p1): n p0 + (p1 - p0) (T - n r0) / (r1 - r0).
+        """
+        for low, high in pairwise(self.points):
+            if low.rate.micros * replicas < micros <= high.rate.micros * replicas:
+                run = high.rate.micros - low.rate.micros
+                rise = high.power.milliwatts - low.power.milliwatts
+                above = micros - replicas * low.rate.micros
+                return replicas * low.power.milliwatts * run + rise * above, run
+        return replicas * self.points[0].power.milliwatts, 1
+
+    def watts_above(self, idle: Power) -> int:
+        """Return the whole watts above the idle draw of its NPUs that one replica may reach (design 6)."""
+        most = max(point.power.milliwatts for point in self.points)
+        return max(0, ceiling(most - self.npus * idle.milliwatts, 1000))
+
+
+def curves_of(profile: Profile) -> tuple[Curve, ...]:
+    """Sort a profile's points into curves, ordered by class, npus and setting."""
+    found: dict[tuple[str, int, str], list[OperatingPoint]] = {}
+    for point in profile.points:
+        key = (point.npu_class, point.npus, setting_of(point.env))
+        found.setdefault(key, []).append(point)
+    return tuple(Curve(*key, _ascending(points)) for key, points in sorted(found.items()))
+
+
+def _ascending(points: Iterable[OperatingPoint]) -> tuple[OperatingPoint, ...]:
+    return tuple(sorted(points, key=lambda point: (point.rate, point.name)))

@@ -1,0 +1,209 @@
+"""The plan in the making: who holds what, level by level, and what that leaves.
+
+Two ledgers are kept. `committed` counts what the plan has given so far. `crowd` counts the incumbents of
+lower priorities as well: where it has room, nobody needs to be displaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kwatt.model.keys import ServiceKey, Variant
+from kwatt.model.npu import NpuClass
+from kwatt.model.snapshot import Incumbent, Service, Snapshot
+from kwatt.planning.curves import Curve, curves_of
+from kwatt.planning.feasibility import Pools, fitness_of
+from kwatt.planning.layout import Ints, layout_of
+from kwatt.planning.ledger import Ledger
+from kwatt.planning.options import Demand, Option, best_rate, holds_model, option_for, shape_on
+from kwatt.units import NO_POWER
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Alike replicas of one service: (node number, replicas), ascending.
+
+    `option` is None for replicas of a service that is held: they stay, and serve no planned rate.
+    """
+
+    demand: Demand
+    option: Option | None
+    counts: tuple[tuple[int, int], ...]
+
+    @property
+    def replicas(self) -> int:
+        """Return the number of replicas in all."""
+        return sum(count for _, count in self.counts)
+
+    @property
+    def served(self) -> int:
+        """Return the rate served, in millionths of a unit per second."""
+        return self.option.served(self.replicas) if self.option else 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether the whole target is served."""
+        return self.option is not None and self.option.is_whole(self.replicas)
+
+
+class Draft:
+    """Holdings per service with the ledgers that they add up to."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.layout = layout_of(snapshot)
+        self.pools = Pools(self.layout)
+        self.committed = Ledger(self.layout, snapshot)
+        self.crowd = self.committed.copy()
+        self.holdings: dict[ServiceKey, tuple[Holding, ...]] = {}
+        self._curves: dict[str, tuple[Curve, ...]] = {}
+        self._options: dict[ServiceKey, tuple[Option, ...]] = {}
+        self._waiting: dict[ServiceKey, tuple[Holding, ...]] = {}
+        for service in snapshot.services:
+            self._admit_to_crowd(service)
+
+    @property
+    def is_contended(self) -> bool:
+        """Tell whether incumbents of lower priorities hold anything."""
+        return bool(self._waiting)
+
+    def open_level(self, services: tuple[Service, ...]) -> None:
+        """Take the incumbents of a level out of the crowd: the level is decided now."""
+        for service in services:
+            for holding in self._waiting.pop(service.key, ()):
+                self._take_back(self.crowd, holding)
+
+    def hold(self, key: ServiceKey, *holdings: Holding) -> None:
+        """Give a service its replicas; it must hold none."""
+        kept = tuple(holding for holding in holdings if holding.counts)
+        if kept:
+            self.holdings[key] = kept
+        for holding in kept:
+            self._put(self.committed, holding)
+            self._put(self.crowd, holding)
+
+    def release(self, key: ServiceKey) -> tuple[Holding, ...]:
+        """Take all replicas of a service back, and return them."""
+        holdings = self.holdings.pop(key, ())
+        for holding in holdings:
+            self._take_back(self.committed, holding)
+            self._take_back(self.crowd, holding)
+        return holdings
+
+    def holding(self, service: Service) -> Holding | None:
+        """Return what a service holds that is not held."""
+        holdings = self.holdings.get(service.key, ())
+        return holdings[0] if holdings else None
+
+    def options(self, service: Service) -> tuple[Option, ...]:
+        """Return the variants as which a service can serve anything within its own limits."""
+        if service.key not in self._options:
+            self._options[service.key] = self.options_of(service)
+        return self._options[service.key]
+
+    def options_of(self, service: Service) -> tuple[Option, ...]:
+        """Return the options of a service that need not be in the snapshot, for a trial."""
+        if service.held is not None:
+            return ()
+        options = (
+            option_for(service, curve, self.snapshot.classes[curve.npu_class], resource)
+            for curve in self.curves(service)
+            if self._can_run(service, curve)
+            for resource in self._resources(service, curve.npu_class)
+        )
+        return tuple(o for o in options if o.most is None or o.least <= o.most)
+
+    def curves(self, service: Service) -> tuple[Curve, ...]:
+        """Return the curves of a service's model on the classes that it allows."""
+        profile = self.snapshot.profiles.get(service.model)
+        if profile is None:
+            return ()
+        if service.model not in self._curves:
+            self._curves[service.model] = curves_of(profile)
+        allowed = service.allowed
+        return tuple(
+            curve
+            for curve in self._curves[service.model]
+            if allowed is None or curve.npu_class in allowed
+        )
+
+    def pool(self, service: Service, variant: Variant) -> Ints:
+        """Return the nodes that admit new replicas of a service's variant."""
+        shape = shape_on(service, variant.npu_class)
+        tolerations = self.snapshot.classes[variant.npu_class].tolerations
+        return self.pools.ready(fitness_of(variant, shape, tolerations))
+
+    def running(self, service: Service, variant: Variant) -> Mapping[int, int]:
+        """Return the replicas of a variant that run on nodes of the snapshot, by node number."""
+        found: dict[int, int] = {}
+        for incumbent in service.incumbents:
+            number = self.layout.numbers.get(incumbent.node)
+            if incumbent.variant == variant and number is not None and incumbent.replicas > 0:
+                found[number] = found.get(number, 0) + incumbent.replicas
+        return found
+
+    def demand_of(self, service: Service, incumbent: Incumbent) -> Demand:
+        """Return the demand of a held service's replicas, by the watts that its pods ask for."""
+        variant = incumbent.variant
+        npu_class: NpuClass | None = self.snapshot.classes.get(variant.npu_class)
+        shape = shape_on(service, variant.npu_class)
+        return Demand(
+            namespace=service.key.namespace,
+            variant=variant,
+            watts=incumbent.watts,
+            idle=npu_class.idle * variant.npus if npu_class else NO_POWER,
+            cpu_milli=shape.cpu_milli,
+            memory_bytes=shape.memory_bytes,
+        )
+
+    def _can_run(self, service: Service, curve: Curve) -> bool:
+        npu_class = self.snapshot.classes.get(curve.npu_class)
+        if npu_class is None or best_rate(curve, service.latency_micros) == 0:
+            return False
+        return holds_model(curve, self.snapshot.profiles[service.model], npu_class)
+
+    def _resources(self, service: Service, npu_class: str) -> tuple[str, ...]:
+        offered = self.pools.resources(npu_class)
+        known = self.snapshot.classes[npu_class].resources
+        running = {
+            incumbent.variant.resource
+            for incumbent in service.incumbents
+            if incumbent.variant.npu_class == npu_class and incumbent.variant.resource in known
+        }
+        return tuple(sorted(running.union(offered))) or known[:1]
+
+    def _admit_to_crowd(self, service: Service) -> None:
+        holdings = tuple(
+            Holding(option.demand, option, tuple(sorted(running.items())))
+            for option in (self.options(service) if service.incumbents else ())
+            if (running := self.running(service, option.variant))
+        )
+        holdings += held_replicas(self, service)
+        if holdings:
+            self._waiting[service.key] = holdings
+        for holding in holdings:
+            self._put(self.crowd, holding)
+
+    def _put(self, ledger: Ledger, holding: Holding) -> None:
+        for number, count in holding.counts:
+            ledger.add(number, holding.demand, count)
+
+    def _take_back(self, ledger: Ledger, holding: Holding) -> None:
+        for number, count in holding.counts:
+            ledger.add(number, holding.demand, -count)
+
+
+def held_replicas(draft: Draft, service: Service) -> tuple[Holding, ...]:
+    """Return all replicas that a held service has, one holding per variant and node; () if not held."""
+    if service.held is None:
+        return ()
+    return tuple(
+        Holding(
+            draft.demand_of(service, incumbent),
+            None,
+            ((draft.layout.numbers[incumbent.node], incumbent.replicas),),
+        )
+        for incumbent in sorted(service.incumbents, key=lambda i: (i.variant, i.node, i.watts))
+        if incumbent.node in draft.layout.numbers and incumbent.replicas > 0
+    )

@@ -1,0 +1,94 @@
+"""Keep incumbents: replicas stay where they run, as far as budgets, NPUs and the target allow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from kwatt.model.snapshot import Service
+from kwatt.planning.draft import Draft, Holding, held_replicas
+from kwatt.planning.fill import Filling, fill
+from kwatt.planning.layout import Ints
+from kwatt.planning.options import Option
+from kwatt.planning.spots import Spots, only_kept, spots_for
+
+_NOWHERE: Ints = np.array([], dtype=np.int64)
+
+
+def keep_incumbents(draft: Draft, service: Service) -> None:
+    """Give a service the incumbents that may stay: all of one variant, the one that serves most."""
+    if service.held is not None:
+        _keep_held(draft, service)
+        return
+    holdings = [
+        holding
+        for option in draft.options(service)
+        if (running := draft.running(service, option.variant))
+        if (holding := _kept(draft, option, running)).counts
+    ]
+    if holdings:
+        draft.hold(service.key, min(holdings, key=_rank))
+
+
+def _rank(holding: Holding) -> tuple[int, int, int, object]:
+    option = holding.option
+    cost = option.cost(holding.replicas) if option else 0
+    return (
+        -holding.served,
+        -holding.replicas if not holding.served else 0,
+        cost,
+        holding.demand.variant,
+    )
+
+
+def _kept(draft: Draft, option: Option, running: Mapping[int, int]) -> Holding:
+    spots = only_kept(spots_for(draft.committed, option.demand, _NOWHERE, running))
+    most = sum(running.values()) if option.most is None else option.most
+    filling = fill(draft.committed, spots, min(most, sum(running.values())))
+    counts = counts_by_node(spots, filling)
+    excess = filling.replicas - option.settled(filling.replicas)
+    return Holding(option.demand, option, tuple(sorted(_shrunk(draft, counts, excess).items())))
+
+
+def _keep_held(draft: Draft, service: Service) -> None:
+    kept: list[Holding] = []
+    for holding in held_replicas(draft, service):
+        spots = only_kept(
+            spots_for(draft.committed, holding.demand, _NOWHERE, dict(holding.counts))
+        )
+        counts = counts_by_node(spots, fill(draft.committed, spots, holding.replicas))
+        draft.release(service.key)
+        kept.append(Holding(holding.demand, None, tuple(sorted(counts.items()))))
+        draft.hold(service.key, *kept)
+
+
+def counts_by_node(spots: Spots, filling: Filling) -> dict[int, int]:
+    """Return replicas per node number."""
+    return {int(spots.nodes[place]): count for place, count in filling.counts.items()}
+
+
+def _shrunk(draft: Draft, counts: Mapping[int, int], excess: int) -> dict[int, int]:
+    """Return the counts with `excess` replicas less.
+
+    They go from nodes that are not ready first, then cordoned ones, then nodes whose emptying saves
+    idle watts (most first), then by name.
+    """
+    left = dict(counts)
+    while excess > 0:
+        number = min(left, key=lambda n: _leaving_order(draft, n, left[n], excess))
+        dropped = min(excess, left[number])
+        excess -= dropped
+        left[number] -= dropped
+        if not left[number]:
+            del left[number]
+    return left
+
+
+def _leaving_order(
+    draft: Draft, number: int, replicas: int, excess: int
+) -> tuple[bool, bool, int, int]:
+    node = draft.layout.nodes[number]
+    others = int(draft.crowd.replicas[number])  # the service itself holds nothing at this point
+    saved = int(draft.layout.opening[number]) if not others and replicas <= excess else 0
+    return (node.ready, not node.unschedulable, -saved, number)

@@ -1,0 +1,176 @@
+"""Running sums of what is taken: NPUs, cpu, memory and pods per node, watts per budget, quotas.
+
+Every addition can be taken back exactly; budgets count as design 6 says.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Final, Self
+
+import numpy as np
+
+from kwatt.model.snapshot import Budget, Node, Quota, Snapshot
+from kwatt.names import WATTS
+from kwatt.planning.layout import (
+    UNLIMITED,
+    Ints,
+    Layout,
+    bounded,
+    idle_npus,
+    is_occupied,
+)
+from kwatt.planning.options import Demand
+
+NODE_RESOURCES: Final = ("cpu", "memory", "pods")
+
+
+class Ledger:
+    """What nodes, budgets and quotas have left, after the replicas added so far.
+
+    `npus`, `left["cpu"]` (millicores), `left["memory"]` (bytes) and `left["pods"]` are per node,
+    `replicas` counts those added per node, `room` is the headroom of each budget in milliwatts, with
+    one unlimited entry behind the last.
+    """
+
+    def __init__(self, layout: Layout, snapshot: Snapshot) -> None:
+        nodes = layout.nodes
+        self.layout = layout
+        self.npus = _vector([_free_npus(node) for node in nodes])
+        self.left = {
+            "cpu": _vector([node.cpu_milli - node.other_cpu_milli for node in nodes]),
+            "memory": _vector([node.memory_bytes - node.other_memory_bytes for node in nodes]),
+            "pods": _vector([node.pods - node.other_pods for node in nodes]),
+        }
+        self.replicas = _vector([0] * len(nodes))
+        rooms = [_first_room(layout, number) for number in range(len(layout.budgets))]
+        self.room = _vector([*rooms, UNLIMITED])
+        self.quotas: dict[str, dict[tuple[str, str], int]] = {}
+        for quota in sorted(snapshot.quotas, key=lambda q: (q.namespace, q.name)):
+            self.quotas.setdefault(quota.namespace, {}).update(_first_quota(quota))
+
+    def copy(self) -> Self:
+        """Return a ledger that can be changed apart from this one."""
+        twin = copy.copy(self)
+        twin.npus, twin.replicas, twin.room = (
+            self.npus.copy(),
+            self.replicas.copy(),
+            self.room.copy(),
+        )
+        twin.left = {name: vector.copy() for name, vector in self.left.items()}
+        twin.quotas = {namespace: dict(left) for namespace, left in self.quotas.items()}
+        return twin
+
+    def add(self, number: int, demand: Demand, replicas: int) -> None:
+        """Put replicas on a node; a negative number takes them back."""
+        before = int(self.replicas[number])
+        self.replicas[number] = before + replicas
+        self.npus[number] -= demand.variant.npus * replicas
+        for name, each in node_needs(demand).items():
+            self.left[name][number] -= each * replicas
+        self._add_watts(number, demand, replicas, self._opened(number, before))
+        quotas = self.quotas.get(demand.namespace, {})
+        needs = quota_needs(demand) if quotas else {}
+        for key in quotas:
+            quotas[key] -= needs.get(key[1], 0) * replicas
+
+    def unit(self, number: int, demand: Demand) -> int:
+        """Return the milliwatts by which one replica raises what the budgets over a node count.
+
+        On a node of its own class the idle part was counted before. Where the label is gone (an
+        incumbent's node) it was not.
+        """
+        if self.layout.nodes[number].npu_class == demand.variant.npu_class:
+            return bounded(demand.watts * 1000)
+        return bounded(demand.reserved.milliwatts)
+
+    def opening(self, numbers: Ints) -> Ints:
+        """Return the milliwatts that budgets with `empty_off` are charged for the first replica there."""
+        opening: Ints = np.where(self.replicas[numbers] == 0, self.layout.opening[numbers], 0)
+        return opening
+
+    def slots(self, numbers: Ints, demand: Demand) -> dict[str, Ints]:
+        """Return how many replicas each resource of each node has left: `npus`, cpu, memory, pods."""
+        slots = {"npus": np.maximum(self.npus[numbers] // demand.variant.npus, 0)}
+        for name, each in node_needs(demand).items():
+            if each > 0:
+                slots[name] = np.maximum(self.left[name][numbers] // each, 0)
+        return slots
+
+    def quota_slots(self, demand: Demand) -> int:
+        """Return how many more replicas the namespace's quotas allow."""
+        needs = quota_needs(demand)
+        left = self.quotas.get(demand.namespace, {})
+        return min(
+            (max(0, rest // needs[key]) for (_, key), rest in left.items() if needs.get(key, 0)),
+            default=UNLIMITED,
+        )
+
+    def quota_watt_slots(self, demand: Demand) -> int:
+        """Return how many replicas that run already the quotas' watts allow."""
+        left = self.quotas.get(demand.namespace, {})
+        rests = [rest for (_, key), rest in left.items() if key == WATTS]
+        if not rests or demand.watts == 0:
+            return UNLIMITED
+        return max(0, min(rests) // demand.watts)
+
+    def _opened(self, number: int, before: int) -> int:
+        """Return 1 where the node stopped being empty, -1 where it became empty again, else 0."""
+        return int(self.replicas[number] > 0) - int(before > 0)
+
+    def _add_watts(self, number: int, demand: Demand, replicas: int, opened: int) -> None:
+        watts = self.unit(number, demand) * replicas
+        domain = self.layout.domains[number]
+        for budget in domain.plain:
+            self.room[budget] = bounded(int(self.room[budget]) - watts)
+        for budget in domain.off:
+            opening = opened * int(self.layout.opening[number])
+            self.room[budget] = bounded(int(self.room[budget]) - watts - opening)
+
+
+def node_needs(demand: Demand) -> dict[str, int]:
+    """Return what one replica takes of a node besides NPUs."""
+    return {"cpu": bounded(demand.cpu_milli), "memory": bounded(demand.memory_bytes), "pods": 1}
+
+
+def quota_needs(demand: Demand) -> dict[str, int]:
+    """Return what one replica takes of its namespace's quotas."""
+    return {
+        WATTS: demand.watts,
+        demand.variant.resource: demand.variant.npus,
+        "cpu": demand.cpu_milli,
+        "memory": demand.memory_bytes,
+        "pods": 1,
+    }
+
+
+def _free_npus(node: Node) -> int:
+    usable = min(node.npus_allocatable, node.npus_capacity)
+    return usable - node.foreign_npus - node.stuck_npus
+
+
+def _first_room(layout: Layout, budget_number: int) -> int:
+    budget = layout.budgets[budget_number]
+    drawn = sum(_drawn_before(layout, number, budget) for number in layout.members(budget_number))
+    return budget.cap.milliwatts - budget.host.milliwatts - drawn
+
+
+def _drawn_before(layout: Layout, number: int, budget: Budget) -> int:
+    """Return what a node draws under a budget before any replica, in milliwatts (design 6)."""
+    node, idle = layout.nodes[number], layout.idle[number]
+    npu_class = layout.classes[number]
+    foreign = node.foreign_npus * npu_class.max.milliwatts if npu_class else 0
+    stuck = node.stuck_npus * idle + 1000 * node.stuck_watts
+    is_off = budget.empty_off and not is_occupied(node)
+    return foreign + stuck + (0 if is_off else idle_npus(node, 0) * idle)
+
+
+def _first_quota(quota: Quota) -> dict[tuple[str, str], int]:
+    return {
+        (quota.name, key): hard - quota.used_by_others.get(key, 0)
+        for key, hard in sorted(quota.hard.items())
+    }
+
+
+def _vector(amounts: list[int]) -> Ints:
+    return np.array([bounded(amount) for amount in amounts], dtype=np.int64)

@@ -1,0 +1,191 @@
+"""Options: the variants a service may run as, with the replica counts worth considering. No nodes here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from kwatt.model.keys import Variant
+from kwatt.model.npu import NpuClass, OperatingPoint, Profile
+from kwatt.model.snapshot import PodShape, Service
+from kwatt.planning.curves import Curve, meets
+from kwatt.units import Power, ceiling
+
+
+class Count(NamedTuple):
+    """A number of replicas that serves the whole target, and its cost.
+
+    `cost` is the draw minus the idle draw of the NPUs, in thousandths of a milliwatt: what the cluster
+    draws more when idle NPUs become busy. Opening nodes that were off comes on top.
+    """
+
+    replicas: int
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one replica takes from a node, from budgets and from quotas.
+
+    `watts` are whole watts above idle, `idle` the idle draw of its NPUs.
+    """
+
+    namespace: str
+    variant: Variant
+    watts: int
+    idle: Power
+    cpu_milli: int
+    memory_bytes: int
+
+    @property
+    def reserved(self) -> Power:
+        """Return the most that one replica may draw, idle part included (design 6)."""
+        return self.idle + Power.of_watts(self.watts)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One variant that a service may run as: alike replicas on one curve.
+
+    `target` is in millionths of a unit per second. `least` and `most` bound the replicas (replicas.min,
+    replicas.max and power.watts). `counts` ascend in replicas and fall in cost: more replicas are worth
+    a thought only for fewer watts. Without counts the option can't serve the whole target.
+    """
+
+    demand: Demand
+    curve: Curve
+    target: int
+    latency: int | None
+    least: int
+    most: int | None
+    counts: tuple[Count, ...]
+
+    @property
+    def variant(self) -> Variant:
+        """Return the variant of the option."""
+        return self.demand.variant
+
+    def is_whole(self, replicas: int) -> bool:
+        """Tell whether so many alike replicas serve the whole target within the latency limit."""
+        return self.within(replicas) and _covers(self.curve, self.target, replicas, self.latency)
+
+    def within(self, replicas: int) -> bool:
+        """Tell whether the service may have so many replicas."""
+        return self.least <= replicas and (self.most is None or replicas <= self.most)
+
+    def served(self, replicas: int) -> int:
+        """Return the rate that so many alike replicas serve: the target, or all that they sustain."""
+        if not self.within(replicas):
+            return 0
+        if _covers(self.curve, self.target, replicas, self.latency):
+            return self.target
+        within_reach = (p.rate.micros for p in usable_points(self.curve, self.latency))
+        return replicas * max((r for r in within_reach if r * replicas <= self.target), default=0)
+
+    def cost(self, replicas: int) -> int:
+        """Return the cost of so many replicas at what they serve, as in `Count`."""
+        return _cost(self.curve, self.demand, self.served(replicas), replicas)
+
+    def useful(self) -> int:
+        """Return the number of replicas beyond which a part of the target can't grow."""
+        best = best_rate(self.curve, self.latency)
+        enough = max(self.least, ceiling(self.target, best))
+        return enough if self.most is None else min(self.most, enough)
+
+    def settled(self, replicas: int) -> int:
+        """Return how many of `replicas` running ones to keep: those needed, at the least draw.
+
+        A service never grows here: watts alone are no reason to start a replica.
+        """
+        allowed = replicas if self.most is None else min(replicas, self.most)
+        smaller = [count for count in self.counts if count.replicas <= allowed]
+        if not smaller:
+            return allowed
+        stay = allowed if self.is_whole(allowed) else smaller[-1].replicas
+        return stay if self.cost(stay) < smaller[-1].cost else smaller[-1].replicas
+
+
+def usable_points(curve: Curve, latency: int | None) -> list[OperatingPoint]:
+    """Return the points of the curve that meet the latency limit and serve anything, ascending."""
+    return [p for p in curve.points if p.rate.micros > 0 and meets(p, latency)]
+
+
+def best_rate(curve: Curve, latency: int | None) -> int:
+    """Return the highest rate of one replica within the latency limit, 0 without any."""
+    points = usable_points(curve, latency)
+    return points[-1].rate.micros if points else 0
+
+
+def shape_on(service: Service, npu_class: str) -> PodShape:
+    """Return the shape of the service's pods on a class."""
+    return service.shapes.get(npu_class, service.shape)
+
+
+def holds_model(curve: Curve, profile: Profile, npu_class: NpuClass) -> bool:
+    """Tell whether the memory of the replica's NPUs holds the model."""
+    return curve.npus * npu_class.memory_bytes >= profile.memory_bytes
+
+
+def option_for(service: Service, curve: Curve, npu_class: NpuClass, resource: str) -> Option:
+    """Make the option to run the service on a curve's variant, whose NPUs are asked for as `resource`."""
+    shape = shape_on(service, curve.npu_class)
+    demand = Demand(
+        namespace=service.key.namespace,
+        variant=Variant(curve.npu_class, resource, curve.npus, curve.setting),
+        watts=curve.watts_above(npu_class.idle),
+        idle=npu_class.idle * curve.npus,
+        cpu_milli=shape.cpu_milli,
+        memory_bytes=shape.memory_bytes,
+    )
+    least, most = max(1, service.min_replicas), most_replicas(service, demand.reserved)
+    counts = counts_on(service, curve, demand, most)
+    return Option(demand, curve, service.target.micros, service.latency_micros, least, most, counts)
+
+
+def most_replicas(service: Service, reserved: Power) -> int | None:
+    """Return how many replicas of `reserved` each replicas.max and power.watts allow, None for any."""
+    limits = [] if service.max_replicas is None else [service.max_replicas]
+    if service.power_limit is not None and reserved.milliwatts > 0:
+        limits.append(service.power_limit.milliwatts // reserved.milliwatts)
+    return min(limits, default=None)
+
+
+def counts_on(
+    service: Service, curve: Curve, demand: Demand, most: int | None
+) -> tuple[Count, ...]:
+    """Return the counts that serve the whole target with at most `most` replicas, as `Option` has them.
+
+    Draw is linear in the number of replicas between two points, so the least lies at a number that
+    puts the share on a point (rounded up or down), or at a bound.
+    """
+    least, target = max(1, service.min_replicas), service.target.micros
+    wanted = {least}
+    for point in curve.points:
+        if point.rate.micros > 0:
+            wanted |= {target // point.rate.micros, ceiling(target, point.rate.micros)}
+    bounded = {max(least, n if most is None else min(n, most)) for n in wanted}
+    whole = [
+        Count(n, _cost(curve, demand, target, n))
+        for n in sorted(bounded)
+        if (most is None or n <= most) and _covers(curve, target, n, service.latency_micros)
+    ]
+    return tuple(_falling(whole))
+
+
+def _covers(curve: Curve, target: int, replicas: int, latency: int | None) -> bool:
+    point = curve.covering(target, replicas)
+    return point is not None and meets(point, latency)
+
+
+def _cost(curve: Curve, demand: Demand, served: int, replicas: int) -> int:
+    numerator, denominator = curve.draw(served, replicas)
+    return 1000 * numerator // denominator - 1000 * replicas * demand.idle.milliwatts
+
+
+def _falling(counts: Iterable[Count]) -> Iterable[Count]:
+    least: int | None = None
+    for count in counts:
+        if least is None or count.cost < least:
+            least = count.cost
+            yield count

@@ -1,0 +1,182 @@
+"""Complete the services of a level: in full wherever that is possible, otherwise as much as possible.
+
+Services of the level are final for lower levels: those may be displaced, and keep what still fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from kwatt.model.snapshot import Service
+from kwatt.planning.draft import Draft, Holding
+from kwatt.planning.fill import Filling, fill, fill_whole
+from kwatt.planning.keep import counts_by_node
+from kwatt.planning.layout import Ints
+from kwatt.planning.ledger import Ledger
+from kwatt.planning.options import Option
+from kwatt.planning.spots import Spots, fits, spots_for
+
+
+class _Candidate(NamedTuple):
+    """A number of replicas of an option, ordered by what it costs at least."""
+
+    cost: int
+    replicas: int
+    place: int  # among the service's options, which are in the order of their variants
+    option: Option
+
+
+def complete(draft: Draft, level: Sequence[Service]) -> None:
+    """Serve the short services of a level, incumbents before newcomers, then by name.
+
+    A service that switches or gives up leaves room for others of its level: they are tried again
+    until nothing is left behind any more. What a service serves never falls here, so this ends.
+    """
+    order = sorted(level, key=lambda s: (not s.incumbents, s.key))
+    left_behind = True
+    while left_behind:
+        left_behind = _serve_whole(draft, order)
+        if not left_behind:
+            left_behind = _serve_parts(draft, order)
+
+
+def short_of(draft: Draft, services: Iterable[Service]) -> list[Service]:
+    """Return the services that are not served in full; held ones never are, and wait for their profile."""
+    found = []
+    for service in services:
+        holding = draft.holding(service)
+        if service.held is None and (holding is None or not holding.is_whole):
+            found.append(service)
+    return found
+
+
+def _serve_whole(draft: Draft, order: Sequence[Service]) -> bool:
+    """Serve in full whom that is possible for; tell whether anything was left behind for others."""
+    left_behind = False
+    for service in short_of(draft, order):
+        before = draft.release(service.key)
+        after = _whole(draft, service, before)
+        draft.hold(service.key, *([after] if after else before))
+        left_behind |= after is not None and _leaves(before, after)
+    return left_behind
+
+
+def _serve_parts(draft: Draft, order: Sequence[Service]) -> bool:
+    """Serve as much as possible of the rest; tell whether anything was left behind for others."""
+    left_behind = False
+    for service in short_of(draft, order):
+        before = draft.release(service.key)
+        kept = [holding for holding in before if holding.served]
+        after = _most_served([*kept, *_parts(draft, service, kept)])
+        draft.hold(service.key, *([after] if after else []))
+        left_behind |= bool(before) and (after is None or _leaves(before, after))
+    return left_behind
+
+
+def _leaves(before: Sequence[Holding], after: Holding) -> bool:
+    """Tell whether `after` gives up anything that was held before."""
+    now = dict(after.counts)
+    return any(
+        holding.demand != after.demand or now.get(number, 0) < count
+        for holding in before
+        for number, count in holding.counts
+    )
+
+
+def _whole(draft: Draft, service: Service, before: Sequence[Holding]) -> Holding | None:
+    """Return the replicas that serve the whole target with the fewest restarts, evictions and watts.
+
+    In this order: more of the same variant, another variant, both in room that nobody holds; then both
+    again by displacing lower priorities.
+    """
+    candidates = _candidates(draft.options(service))
+    running = {holding.demand.variant for holding in before}
+    same = [c for c in candidates if c.option.variant in running]
+    for displacing in (False, True) if draft.is_contended else (True,):
+        for choice in (same, candidates):
+            found = _cheapest(draft, service, choice, displacing=displacing)
+            if found is not None:
+                return found
+    return None
+
+
+def _candidates(options: Sequence[Option]) -> list[_Candidate]:
+    return sorted(
+        _Candidate(count.cost, count.replicas, place, option)
+        for place, option in enumerate(options)
+        for count in option.counts
+    )
+
+
+def _cheapest(
+    draft: Draft, service: Service, candidates: Sequence[_Candidate], *, displacing: bool
+) -> Holding | None:
+    """Return the assignment of the candidate that raises the draw least, nodes to be opened included."""
+    best: tuple[int, Holding] | None = None
+    for candidate in candidates:
+        if best is not None and candidate.cost >= best[0]:
+            break
+        spots, filling = _fill_whole(draft, service, candidate, displacing=displacing)
+        if filling is None:
+            continue
+        cost = candidate.cost + 1000 * filling.opened
+        if best is None or cost < best[0]:
+            best = cost, _holding(candidate.option, spots, filling)
+    return best[1] if best else None
+
+
+def _fill_whole(
+    draft: Draft, service: Service, candidate: _Candidate, *, displacing: bool
+) -> tuple[Spots, Filling | None]:
+    ledger = draft.committed if displacing else draft.crowd
+    spots = spots_of(draft, service, candidate.option, ledger)
+    undisturbed = _undisturbed(draft, service, candidate.option, spots) if displacing else None
+    return spots, fill_whole(ledger, spots, candidate.replicas, undisturbed)
+
+
+def spots_of(draft: Draft, service: Service, option: Option, ledger: Ledger) -> Spots:
+    """Return where replicas of an option can go: nodes that admit them, and where they run."""
+    pool = draft.pool(service, option.variant)
+    return spots_for(ledger, option.demand, pool, draft.running(service, option.variant))
+
+
+def can_be_whole(draft: Draft, service: Service, options: Iterable[Option], ledger: Ledger) -> bool:
+    """Tell whether a service could be served in full by any of the options with what a ledger has left."""
+    return any(
+        fill_whole(ledger, spots_of(draft, service, option, ledger), option.counts[0].replicas)
+        for option in options
+        if option.counts
+    )
+
+
+def _undisturbed(draft: Draft, service: Service, option: Option, spots: Spots) -> Ints | None:
+    """Return how many replicas each spot takes without displacing a lower priority."""
+    if not draft.is_contended:
+        return None
+    crowd = spots_of(draft, service, option, draft.crowd)
+    return fits(draft.layout, draft.crowd.room, crowd, crowd.opening) if len(spots.nodes) else None
+
+
+def _parts(draft: Draft, service: Service, kept: Sequence[Holding]) -> list[Holding]:
+    found = []
+    for option in draft.options(service):
+        spots = spots_of(draft, service, option, draft.committed)
+        undisturbed = _undisturbed(draft, service, option, spots)
+        filling = fill(draft.committed, spots, option.useful(), undisturbed)
+        found.append(_holding(option, spots, filling))
+    running = {holding.demand.variant for holding in kept}
+    return sorted(found, key=lambda h: (h.demand.variant not in running, h.demand.variant))
+
+
+def _most_served(holdings: Sequence[Holding]) -> Holding | None:
+    """Return the holding that serves most; of equals the first that nobody needs to restart for."""
+    best = max((holding.served for holding in holdings), default=0)
+    if best == 0:
+        return None
+    return next(holding for holding in holdings if holding.served == best)
+
+
+def _holding(option: Option, spots: Spots, filling: Filling) -> Holding:
+    counts = counts_by_node(spots, filling)
+    return Holding(option.demand, option, tuple(sorted(counts.items())))

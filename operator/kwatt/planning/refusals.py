@@ -1,0 +1,140 @@
+"""Rejections that need no look at nodes: the model, its profile and the service's own limits decide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kwatt.model.npu import NpuClass, Profile
+from kwatt.model.plan import Reason, Rejection
+from kwatt.model.snapshot import Service
+from kwatt.planning.curves import Curve
+from kwatt.planning.options import (
+    Option,
+    best_rate,
+    counts_on,
+    holds_model,
+    option_for,
+)
+from kwatt.units import Power, Throughput
+
+
+def no_profile(service: Service, profile: Profile | None) -> Rejection:
+    """Explain that no class is left: there is no profile, or none of its classes is allowed."""
+    if profile is None:
+        message = f"no ModelProfile {service.model} exists"
+    elif not profile.points:
+        message = f"ModelProfile {service.model} has no measured operating point"
+    else:
+        measured = ", ".join(sorted({point.npu_class for point in profile.points}))
+        message = f"{service.model} is measured on {measured} only, which npuClasses doesn't allow"
+    return no_class(message)
+
+
+def no_class(message: str) -> Rejection:
+    """Make the rejection of a service that no class can be considered for."""
+    figures = {"needed": None, "available": None, "unit": None}
+    return Rejection(None, Reason.NO_MATCHING_PROFILE, message, figures)
+
+
+def refusal(
+    service: Service, profile: Profile, npu_class: NpuClass, curves: Sequence[Curve]
+) -> Rejection | None:
+    """Return why a class can't serve the whole target even with free nodes, None where it can."""
+    fitting = [curve for curve in curves if holds_model(curve, profile, npu_class)]
+    if not fitting:
+        return _memory(profile, npu_class, curves)
+    usable = [c for c in fitting if best_rate(c, service.latency_micros) > 0]
+    if not usable:
+        return _latency(service, npu_class, fitting)
+    options = [option_for(service, curve, npu_class, "") for curve in usable]
+    if any(option.counts for option in options):
+        return None
+    needed = least_reserved(service, options)
+    if needed is not None:
+        return _service_power(service, npu_class, needed)
+    return _throughput(service, profile, npu_class, options)
+
+
+def least_reserved(service: Service, options: Sequence[Option]) -> Power | None:
+    """Return the least reserved watts of the whole service were power.watts no limit, None if never whole."""
+    found = [
+        option.demand.reserved * counts[0].replicas
+        for option in options
+        if (counts := counts_on(service, option.curve, option.demand, service.max_replicas))
+    ]
+    return min(found, default=None)
+
+
+def _memory(profile: Profile, npu_class: NpuClass, curves: Sequence[Curve]) -> Rejection:
+    largest = max(curve.npus for curve in curves) * npu_class.memory_bytes
+    return Rejection(
+        npu_class.name,
+        Reason.INSUFFICIENT_MEMORY,
+        f"a replica needs {profile.memory_bytes} bytes of NPU memory, "
+        f"the largest measured size on {npu_class.name} has {largest}",
+        {"needed": profile.memory_bytes, "available": largest, "unit": "bytes"},
+    )
+
+
+def _latency(service: Service, npu_class: NpuClass, curves: Sequence[Curve]) -> Rejection:
+    known = [p.p99_micros for c in curves for p in c.points if p.p99_micros is not None]
+    limit = (service.latency_micros or 0) / 1000
+    best = min(known) / 1000 if known else None
+    found = (
+        f"the best measured p99 on {npu_class.name} is {best:g} ms"
+        if best is not None
+        else (f"no point on {npu_class.name} states a p99")
+    )
+    return Rejection(
+        npu_class.name,
+        Reason.LATENCY_UNREACHABLE,
+        f"the limit is {limit:g} ms, {found}",
+        {"needed": limit, "available": best, "unit": "ms"},
+    )
+
+
+def _throughput(
+    service: Service, profile: Profile, npu_class: NpuClass, options: Sequence[Option]
+) -> Rejection:
+    reach = _most_sustained(service, options)
+    if reach is None or reach >= service.target:
+        return _latency_between_points(service, npu_class)
+    return Rejection(
+        npu_class.name,
+        Reason.THROUGHPUT_UNREACHABLE,
+        f"{service.target} {profile.unit} are needed, {service.max_replicas} replicas on "
+        f"{npu_class.name} sustain {reach} at most",
+        {
+            "needed": service.target.per_second,
+            "available": reach.per_second,
+            "unit": f"{profile.unit}/s",
+        },
+    )
+
+
+def _most_sustained(service: Service, options: Sequence[Option]) -> Throughput | None:
+    if service.max_replicas is None:
+        return None
+    best = max(best_rate(option.curve, service.latency_micros) for option in options)
+    return Throughput(best * service.max_replicas)
+
+
+def _latency_between_points(service: Service, npu_class: NpuClass) -> Rejection:
+    limit = (service.latency_micros or 0) / 1000
+    return Rejection(
+        npu_class.name,
+        Reason.LATENCY_UNREACHABLE,
+        f"the limit is {limit:g} ms, and at any number of replicas the point on {npu_class.name} "
+        "that covers a replica's share doesn't meet it",
+        {"needed": limit, "available": None, "unit": "ms"},
+    )
+
+
+def _service_power(service: Service, npu_class: NpuClass, needed: Power) -> Rejection:
+    limit = service.power_limit or Power(0)
+    return Rejection(
+        npu_class.name,
+        Reason.SERVICE_POWER_EXCEEDED,
+        f"power.watts allows {limit}, on {npu_class.name} the service may draw {needed} at least",
+        {"needed": needed.watts, "available": limit.watts, "unit": "W"},
+    )

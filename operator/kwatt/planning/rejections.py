@@ -1,0 +1,291 @@
+"""Rejections: why no class takes the whole service, one per class, with the figures that decided.
+
+They are found when a level is complete, with the service's own replicas taken out and those of lower
+priorities not yet in: what is reported as taken is held by the same or a higher priority.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from kwatt.model.npu import NpuClass
+from kwatt.model.plan import Figure, Reason, Rejection
+from kwatt.model.snapshot import Service
+from kwatt.names import WATTS
+from kwatt.planning.curves import Curve
+from kwatt.planning.draft import Draft
+from kwatt.planning.feasibility import fitness_of
+from kwatt.planning.fill import fill_whole
+from kwatt.planning.layout import Ints
+from kwatt.planning.ledger import NODE_RESOURCES, node_needs, quota_needs
+from kwatt.planning.options import Option, shape_on
+from kwatt.planning.place import spots_of
+from kwatt.planning.refusals import no_class, no_profile, refusal
+from kwatt.planning.shortage import budget_shortages
+from kwatt.planning.spots import Spots, spots_for
+from kwatt.planning.tenants import Tenants, held_by
+from kwatt.units import Power
+
+_ORDER: Final = {reason: number for number, reason in enumerate(Reason)}
+
+
+def rejections_for(draft: Draft, tenants: Tenants, service: Service) -> tuple[Rejection, ...]:
+    """Return one rejection per measured and allowed class, by name, or one without a class.
+
+    The service must hold nothing in the draft while this looks.
+    """
+    if service.held is not None:
+        return (no_class(service.held),)
+    curves: dict[str, list[Curve]] = {}
+    for curve in draft.curves(service):
+        curves.setdefault(curve.npu_class, []).append(curve)
+    if not curves:
+        return (no_profile(service, draft.snapshot.profiles.get(service.model)),)
+    return tuple(
+        _rejection(draft, tenants, service, (name, of_class))
+        for name, of_class in sorted(curves.items())
+    )
+
+
+def rank_of(rejection: Rejection) -> int:
+    """Return how far a class got before it was rejected: the later the check, the higher."""
+    return _ORDER[rejection.reason]
+
+
+def _rejection(
+    draft: Draft, tenants: Tenants, service: Service, measured: tuple[str, Sequence[Curve]]
+) -> Rejection:
+    name, curves = measured
+    npu_class = draft.snapshot.classes.get(name)
+    if npu_class is None:
+        return _unknown_class(name, curves)
+    refused = refusal(service, draft.snapshot.profiles[service.model], npu_class, curves)
+    if refused is not None:
+        return refused
+    cases = [
+        Case(draft, tenants, service, option, spots_of(draft, service, option, draft.committed))
+        for option in draft.options(service)
+        if option.variant.npu_class == name and option.counts
+    ]
+    return max((_diagnosis(case) for case in cases), key=rank_of)
+
+
+def _unknown_class(name: str, curves: Sequence[Curve]) -> Rejection:
+    npus = min(curve.npus for curve in curves)
+    return Rejection(
+        name,
+        Reason.INSUFFICIENT_NPUS,
+        f"no NPUClass {name} exists, so no node has its NPUs",
+        {"needed": npus, "available": 0, "unit": "NPUs", "node": None, "heldBy": ()},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A service that an option can't take whole, with the least number of replicas that would do."""
+
+    draft: Draft
+    tenants: Tenants
+    service: Service
+    option: Option
+    spots: Spots
+
+    @property
+    def replicas(self) -> int:
+        """Return the least number of replicas that serves the whole target."""
+        return self.option.counts[0].replicas
+
+    @property
+    def npu_class(self) -> NpuClass:
+        """Return the class of the option."""
+        return self.draft.snapshot.classes[self.option.variant.npu_class]
+
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        """Return the numbers of the nodes that admit the replicas or hold some."""
+        return tuple(self.spots.nodes.tolist())
+
+    def reject(self, reason: Reason, message: str, figures: Mapping[str, Figure]) -> Rejection:
+        """Make the rejection of the case's class."""
+        return Rejection(self.npu_class.name, reason, message, figures)
+
+
+def _diagnosis(case: Case) -> Rejection:
+    """Return the first single lack that explains the case."""
+    checks = (_not_ready, _no_node_admits, _npus, _node_resources, _quota, _budget)
+    found = (check(case) for check in checks)
+    return next((rejection for rejection in found if rejection), None) or _outranked(case)
+
+
+def _not_ready(case: Case) -> Rejection | None:
+    """Reject where the service would fit if nodes were ready and not cordoned."""
+    admitted = _admitted(case)
+    if len(admitted) <= len(_ready(case)):
+        return None
+    variant = case.option.variant
+    running = case.draft.running(case.service, variant)
+    spots = spots_for(case.draft.committed, case.option.demand, admitted, running)
+    ready = np.where(np.isin(spots.nodes, _ready(case)), spots.slots, 0)
+    filling = fill_whole(case.draft.committed, spots, case.replicas, ready)
+    if filling is None:
+        return None
+    used = sorted(int(spots.nodes[place]) for place in filling.counts)
+    unfit = [number for number in used if number not in set(_ready(case).tolist())]
+    names = [case.draft.layout.nodes[number].name for number in unfit]
+    return case.reject(
+        Reason.NODE_NOT_READY,
+        f"the service needs {len(used)} nodes, {len(used) - len(unfit)} of them can take replicas; "
+        f"not ready or cordoned: {', '.join(names)}",
+        {
+            "needed": len(used),
+            "available": len(used) - len(unfit),
+            "unit": "nodes",
+            "node": names[0],
+        },
+    )
+
+
+def _no_node_admits(case: Case) -> Rejection | None:
+    """Reject where nodes with these NPUs exist, and selectors or taints keep the pods off all of them."""
+    nodes = case.draft.pools.of_kind(case.option.variant)
+    if not len(nodes) or len(_admitted(case)) or len(case.spots.nodes):
+        return None
+    return case.reject(
+        Reason.INSUFFICIENT_NODE_RESOURCES,
+        f"none of the {len(nodes)} nodes of {case.npu_class.name} admits the pods: "
+        "node selector, node affinity or taints",
+        {"needed": 1, "available": 0, "unit": "nodes", "node": None},
+    )
+
+
+def _npus(case: Case) -> Rejection | None:
+    slots = _npu_slots(case)
+    if int(slots.sum()) >= case.replicas:
+        return None
+    npus = case.option.variant.npus
+    needed, available = case.replicas * npus, int(slots.sum()) * npus
+    holders = case.tenants.on(case.nodes, case.service.key)
+    node = case.draft.layout.nodes[case.nodes[0]].name if len(case.nodes) == 1 else None
+    return case.reject(
+        Reason.INSUFFICIENT_NPUS,
+        f"the service needs {needed} NPUs of {case.npu_class.name}, "
+        f"{available} are free for it{held_by(holders)}",
+        {"needed": needed, "available": available, "unit": "NPUs", "node": node, "heldBy": holders},
+    )
+
+
+def _node_resources(case: Case) -> Rejection | None:
+    total = int(case.spots.slots.sum())
+    if total >= case.replicas:
+        return None
+    demand, npu_slots = case.option.demand, _npu_slots(case)
+    by_resource = case.draft.committed.slots(case.spots.nodes, demand)
+    scarce = min(
+        (name for name in NODE_RESOURCES if name in by_resource),
+        key=lambda name: (int(np.minimum(npu_slots, by_resource[name]).sum()), name),
+    )
+    unit, scale = {"cpu": ("cores", 1000), "memory": ("bytes", 1), "pods": ("pods", 1)}[scarce]
+    each = node_needs(demand)[scarce]
+    needed, available = case.replicas * each, total * each
+    best = int(np.argmax(case.spots.slots))
+    name = case.draft.layout.nodes[case.nodes[best]].name
+    return case.reject(
+        Reason.INSUFFICIENT_NODE_RESOURCES,
+        f"beside free NPUs of {case.npu_class.name} the service needs {needed / scale:g} {unit} "
+        f"of {scarce}, {available / scale:g} are usable",
+        {
+            "needed": needed / scale if scale > 1 else needed,
+            "available": available / scale if scale > 1 else available,
+            "unit": unit,
+            "node": name,
+        },
+    )
+
+
+def _quota(case: Case) -> Rejection | None:
+    demand = case.option.demand
+    needs = quota_needs(demand)
+    left = case.draft.committed.quotas.get(demand.namespace, {})
+    short = [
+        (rest // needs[key], name, key)
+        for (name, key), rest in sorted(left.items())
+        if needs.get(key, 0) * case.replicas > max(rest, 0)
+    ]
+    if not short or case.spots.quota >= case.replicas:
+        return None
+    _, name, key = min(short)
+    unit, scale = _quota_unit(key)
+    needed, available = needs[key] * case.replicas / scale, left[name, key] / scale
+    holders = case.tenants.within(demand.namespace, case.service.key)
+    return case.reject(
+        Reason.QUOTA_EXCEEDED,
+        f"ResourceQuota {name} has {available:g} {unit} of {key} left, "
+        f"the service needs {needed:g}{held_by(holders)}",
+        {
+            "needed": needed,
+            "available": available,
+            "unit": unit,
+            "quota": name,
+            "resource": key,
+            "heldBy": holders,
+        },
+    )
+
+
+def _quota_unit(key: str) -> tuple[str, int]:
+    known = {WATTS: ("W", 1), "cpu": ("cores", 1000), "memory": ("bytes", 1), "pods": ("pods", 1)}
+    return known.get(key, ("NPUs", 1))
+
+
+def _budget(case: Case) -> Rejection | None:
+    shortages = budget_shortages(case.draft.committed, case.spots, case.replicas)
+    if not shortages:
+        return None
+    worst = shortages[0]
+    name = case.draft.layout.budgets[worst.budget].name
+    holders = case.tenants.under(worst.budget, case.service.key)
+    return case.reject(
+        Reason.POWER_BUDGET_EXCEEDED,
+        f"{name} has {worst.available} left, the service needs {worst.needed}{held_by(holders)}",
+        {
+            "needed": worst.needed.watts,
+            "available": worst.available.watts,
+            "unit": "W",
+            "budget": name,
+            "heldBy": holders,
+        },
+    )
+
+
+def _outranked(case: Case) -> Rejection:
+    """Reject where several limits together leave no room, and none of them alone explains it."""
+    needed = Power.of_watts(case.option.demand.watts * case.replicas)
+    holders = case.tenants.on(case.nodes, case.service.key)
+    return case.reject(
+        Reason.OUTRANKED_BY_PRIORITY,
+        f"the {needed} that the service needs on {case.npu_class.name} don't fit beside services "
+        f"of its own and higher priorities{held_by(holders)}",
+        {"needed": needed.watts, "available": None, "unit": "W", "heldBy": holders},
+    )
+
+
+def _ready(case: Case) -> Ints:
+    return case.draft.pool(case.service, case.option.variant)
+
+
+def _admitted(case: Case) -> Ints:
+    shape = shape_on(case.service, case.npu_class.name)
+    fitness = fitness_of(case.option.variant, shape, case.npu_class.tolerations)
+    return case.draft.pools.admitted(fitness)
+
+
+def _npu_slots(case: Case) -> Ints:
+    """Return how many replicas the free NPUs of each spot would hold."""
+    free = case.draft.committed.slots(case.spots.nodes, case.option.demand)["npus"]
+    ready = np.isin(case.spots.nodes, _ready(case))
+    slots: Ints = np.maximum(np.where(ready, free, 0), case.spots.kept)
+    return slots

@@ -1,0 +1,128 @@
+"""Spots: where replicas of one option can go, as vectors. Reads a ledger, changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kwatt.planning.layout import UNLIMITED, Ints, Layout
+from kwatt.planning.ledger import Ledger
+from kwatt.planning.options import Demand
+
+
+@dataclass(frozen=True, slots=True)
+class Spots:
+    """One entry per node that may hold replicas of an option.
+
+    `slots` is how many replicas NPUs, cpu, memory and pods allow, the `kept` ones included; `kept` how
+    many run there and may stay. `free` is the NPUs left. `unit` and `opening` are the milliwatts that a
+    replica and the first replica of an empty node add to budgets. `quota` bounds the replicas in all,
+    `quota_kept` those that stay where they are (Kubernetes asks quotas of new pods only; watts always).
+    """
+
+    nodes: Ints
+    slots: Ints
+    kept: Ints
+    free: Ints
+    unit: Ints
+    opening: Ints
+    quota: int
+    quota_kept: int
+
+
+def spots_for(ledger: Ledger, demand: Demand, pool: Ints, incumbents: Mapping[int, int]) -> Spots:
+    """Return the spots for replicas of `demand`: the nodes of a pool, and where incumbents run."""
+    outside = sorted(set(incumbents).difference(pool.tolist()))
+    nodes = np.concatenate([pool, np.array(outside, dtype=np.int64)])
+    kept = np.zeros(len(nodes), dtype=np.int64)
+    slots = new_slots(ledger, demand, nodes)
+    slots[len(pool) :] = 0
+    unit = np.full(
+        len(nodes), ledger.unit(int(pool[0]), demand) if len(pool) else 0, dtype=np.int64
+    )
+    unit[len(pool) :] = [ledger.unit(number, demand) for number in outside]
+    if incumbents:
+        for place, number in enumerate(nodes.tolist()):
+            kept[place] = _stayable(ledger, demand, number, incumbents.get(number, 0))
+    return Spots(
+        nodes=nodes,
+        slots=np.maximum(slots, kept),
+        kept=kept,
+        free=ledger.npus[nodes],
+        unit=unit,
+        opening=ledger.opening(nodes),
+        quota=ledger.quota_slots(demand),
+        quota_kept=ledger.quota_watt_slots(demand),
+    )
+
+
+def new_slots(ledger: Ledger, demand: Demand, nodes: Ints) -> Ints:
+    """Return how many new replicas the NPUs, cpu, memory and pods of each node allow."""
+    slots: Ints = np.minimum.reduce(list(ledger.slots(nodes, demand).values()))
+    return slots
+
+
+def only_kept(spots: Spots) -> Spots:
+    """Return the spots with nothing but the replicas that run there already."""
+    return replace(spots, slots=spots.kept)
+
+
+def with_more(spots: Spots, other: Spots) -> Spots:
+    """Return both spots together, such as those of nodes that do not exist yet."""
+    return replace(
+        spots,
+        nodes=np.concatenate([spots.nodes, other.nodes]),
+        slots=np.concatenate([spots.slots, other.slots]),
+        kept=np.concatenate([spots.kept, other.kept]),
+        free=np.concatenate([spots.free, other.free]),
+        unit=np.concatenate([spots.unit, other.unit]),
+        opening=np.concatenate([spots.opening, other.opening]),
+    )
+
+
+def headroom_over(layout: Layout, room: Ints, nodes: Ints) -> tuple[Ints, Ints]:
+    """Return the least headroom over each node: of budgets without, and of those with `empty_off`."""
+    domains = layout.domain_numbers[nodes]
+    plain = room[layout.plain_rooms].min(axis=1)[domains]
+    off = room[layout.off_rooms].min(axis=1)[domains]
+    return plain, off
+
+
+def fits(layout: Layout, room: Ints, spots: Spots, opening: Ints) -> Ints:
+    """Return how many replicas each spot takes on its own, with the headroom given per budget."""
+    plain, off = headroom_over(layout, room, spots.nodes)
+    left = np.minimum(plain, off - opening)
+    by_watts = np.where(
+        spots.unit > 0, left // np.maximum(spots.unit, 1), np.where(left >= 0, UNLIMITED, 0)
+    )
+    within: Ints = np.maximum(np.minimum(spots.slots, by_watts), 0)
+    return within
+
+
+def most_by_domain(layout: Layout, room: Ints, spots: Spots, fitting: Ints) -> int:
+    """Return an upper bound on the replicas of all spots: no more under a set of budgets than it allows."""
+    if not len(spots.nodes):
+        return 0
+    domains = layout.domain_numbers[spots.nodes]
+    total = np.zeros(len(layout.plain_rooms), dtype=np.int64)
+    np.add.at(total, domains, np.minimum(fitting, UNLIMITED // max(1, len(fitting))))
+    unit = int(spots.unit.min())
+    if unit > 0:
+        room_left = np.minimum(
+            room[layout.plain_rooms].min(axis=1), room[layout.off_rooms].min(axis=1)
+        )
+        total = np.minimum(total, np.maximum(room_left // unit, 0))
+    return int(total.sum())
+
+
+def _stayable(ledger: Ledger, demand: Demand, number: int, replicas: int) -> int:
+    """Return how many replicas may stay on a node whose NPUs may be fewer than before.
+
+    Where the node's label or resource is no longer the variant's, its NPUs say nothing about them.
+    """
+    node = ledger.layout.nodes[number]
+    if (node.npu_class, node.resource) != (demand.variant.npu_class, demand.variant.resource):
+        return replicas
+    return min(replicas, max(0, int(ledger.npus[number])) // demand.variant.npus)

@@ -1,0 +1,153 @@
+"""One cycle, from what was seen to what was done. `run` is the table of contents of KWatt."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from kwatt.changes.diff import diff
+from kwatt.changes.values import Changes
+from kwatt.metrics import Metrics
+from kwatt.model.keys import ServiceKey
+from kwatt.model.plan import Plan
+from kwatt.observation.observe import Observation, next_boundary, observe
+from kwatt.observation.values import ParsedClass
+from kwatt.planning.plan import plan
+from kwatt.reconciler.applying import Applier, Shares
+from kwatt.reconciler.describing import Findings, status_changes
+from kwatt.reconciler.reporting import Reporter
+from kwatt.reconciler.store import OWN_KINDS, Store
+from kwatt.reconciler.validation import Validator
+from kwatt.reconciler.writes import Scene
+
+_LOG = logging.getLogger(__name__)
+_THREAD_FROM_SERVICES: Final = 50  # smaller plans are done before a thread has started
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The long-lived parts that a cycle works with."""
+
+    store: Store
+    validator: Validator
+    applier: Applier
+    shares: Shares
+    reporter: Reporter
+    metrics: Metrics
+
+
+class Cycle:
+    """Runs cycles; remembers only the last plan's hash, to log when it changes."""
+
+    def __init__(self, parts: Parts, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._parts = parts
+        self._clock = clock
+        self._hash = ""
+
+    async def run(self, now: datetime) -> float | None:
+        """Observe, plan, apply, describe; return after how many seconds to look again."""
+        parts = self._parts
+        with self._step("observe"):
+            observation = await self._observe(now)
+        with self._step("plan"):
+            planned = await self._plan(observation)
+        with self._step("diff"):
+            advertised = parts.shares.advertised(observation.snapshot)
+            changes = diff(observation.snapshot, planned, advertised)
+        with self._step("apply"):
+            sent = await parts.applier.apply(changes, self._scene(observation))
+        with self._step("describe"):
+            findings = self._findings(observation, planned, changes)
+            own = [written for kind in OWN_KINDS for written in parts.store.own(kind)]
+            later = await parts.reporter.report(status_changes(own, findings, now))
+        self._show(observation, planned, changes, sent.writes)
+        return _soonest(self._boundary(now), _until(changes.wake, now), sent.retry_seconds, later)
+
+    async def _observe(self, now: datetime) -> Observation:
+        store, validator = self._parts.store, self._parts.validator
+        observation = observe(store.world(validator.verdicts), now)
+        invalid = {(one.uid, one.generation) for one in observation.invalid}
+        usable = [
+            owner
+            for owner in store.own("InferenceService")
+            if (owner.uid, owner.generation) not in invalid
+            or (owner.uid, owner.generation) in validator.verdicts
+        ]
+        if await validator.validate(usable, observation.snapshot):
+            observation = observe(store.world(validator.verdicts), now)
+        return observation
+
+    async def _plan(self, observation: Observation) -> Plan:
+        snapshot = observation.snapshot
+        if len(snapshot.services) < _THREAD_FROM_SERVICES:
+            return plan(snapshot)
+        return await asyncio.to_thread(plan, snapshot)
+
+    def _scene(self, observation: Observation) -> Scene:
+        store = self._parts.store
+        return Scene(
+            snapshot=observation.snapshot,
+            owners={ServiceKey(o.namespace, o.name): o for o in store.own("InferenceService")},
+            services=store.services(),
+            generations=self._parts.applier.generations,
+        )
+
+    def _findings(self, observation: Observation, planned: Plan, changes: Changes) -> Findings:
+        snapshot = observation.snapshot
+        failures = {d.service: d.failure for d in snapshot.deployments if d.failure}
+        classes = self._parts.store.parsed("NPUClass")
+        return Findings(
+            snapshot=snapshot,
+            plan=planned,
+            invalid=observation.invalid,
+            missing={one.name: one.missing for one in classes if isinstance(one, ParsedClass)},
+            failures={**failures, **self._parts.applier.failures},
+            left=changes.left,
+        )
+
+    def _show(self, observation: Observation, planned: Plan, changes: Changes, writes: int) -> None:
+        metrics, store = self._parts.metrics, self._parts.store
+        kinds = [one.kind for one in observation.invalid]
+        metrics.planned(planned, {kind: kinds.count(kind) for kind in sorted(set(kinds))})
+        metrics.stored(store.sizes())
+        if writes or planned.hash != self._hash:
+            totals = planned.totals
+            _LOG.info(
+                "cycle plan=%s services=%d placed=%d partly=%d replicas=%d reserved=%s draw=%s "
+                "writes=%d released=%d evicted=%d",
+                planned.hash[:12],
+                totals.services,
+                totals.placed,
+                totals.partly,
+                totals.replicas,
+                totals.reserved,
+                totals.draw,
+                writes,
+                len(changes.release),
+                len(changes.evict),
+            )
+        self._hash = planned.hash
+
+    def _boundary(self, now: datetime) -> float | None:
+        world = self._parts.store.world(self._parts.validator.verdicts)
+        return _until(next_boundary(world, now), now)
+
+    @contextlib.contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        begun = self._clock()
+        yield
+        self._parts.metrics.step(name, self._clock() - begun)
+
+
+def _until(moment: datetime | None, now: datetime) -> float | None:
+    return None if moment is None else max(0.0, (moment - now).total_seconds())
+
+
+def _soonest(*seconds: float | None) -> float | None:
+    return min((value for value in seconds if value is not None), default=None)

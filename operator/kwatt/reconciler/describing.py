@@ -1,0 +1,202 @@
+"""From a plan to the status of every own object, and which of them have to be written."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from kwatt.api.v1alpha1.inference_service import InferenceServiceStatus
+from kwatt.api.v1alpha1.model_profile import ModelProfileStatus
+from kwatt.api.v1alpha1.npu_class import NPUClassStatus
+from kwatt.api.v1alpha1.power_budget import PowerBudgetStatus
+from kwatt.model.keys import ServiceKey, Variant
+from kwatt.model.plan import BudgetUse, Placement, Plan, Unplaced
+from kwatt.model.snapshot import Service, Snapshot
+from kwatt.observation.values import Invalid
+from kwatt.reconciler.store import Written
+from kwatt.status.budgets import describe_budget, describe_unusable_budget
+from kwatt.status.catalogue import describe_class, describe_profile
+from kwatt.status.services import ServiceFacts, describe_service
+from kwatt.units import NO_POWER, Power, Throughput
+
+Status = TypeVar("Status", bound=BaseModel)
+
+
+class ObjectKey(NamedTuple):
+    """One own object."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a cycle knows when it describes: the plan, and what the cluster is like right now.
+
+    `left` is the cap of each budget less what nodes may draw at this moment; `missing` the fields that
+    keep an NPUClass from being schedulable; `failures` the API server's sentences by service.
+    """
+
+    snapshot: Snapshot
+    plan: Plan
+    invalid: tuple[Invalid, ...]
+    missing: Mapping[str, tuple[str, ...]]
+    failures: Mapping[ServiceKey, str]
+    left: Mapping[str, Power]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """A status that differs from the one seen; `urgent` when a condition flipped or changed its reason."""
+
+    written: Written
+    status: dict[str, Any]
+    urgent: bool
+
+
+def status_changes(
+    objects: Iterable[Written], findings: Findings, now: datetime
+) -> list[StatusChange]:
+    """Describe every object and return the statuses whose meaning changed."""
+    describe = _Describer(findings, now)
+    changes = []
+    for written in objects:
+        status = describe.status(written).model_dump(mode="json", by_alias=True, exclude_none=True)
+        if status != written.status:
+            urgent = _verdicts(status) != _verdicts(written.status)
+            changes.append(StatusChange(written, status, urgent))
+    return changes
+
+
+def _verdicts(status: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    conditions = status.get("conditions") or []
+    return [(str(c.get("type")), str(c.get("status")), str(c.get("reason"))) for c in conditions]
+
+
+class _Describer:
+    """Looks facts up by name; one per cycle."""
+
+    def __init__(self, findings: Findings, now: datetime) -> None:
+        self._findings = findings
+        self._now = now
+        self._problems = {
+            ObjectKey(i.kind, i.namespace, i.name): f"{i.field}: {i.message}"
+            if i.field
+            else i.message
+            for i in findings.invalid
+        }
+        self._rows: defaultdict[ServiceKey, list[Placement]] = defaultdict(list)
+        for row in findings.plan.placements:
+            self._rows[row.service].append(row)
+        self._unplaced: dict[ServiceKey, Unplaced] = {u.service: u for u in findings.plan.unplaced}
+        self._services: dict[ServiceKey, Service] = {s.key: s for s in findings.snapshot.services}
+        self._ready = _ready_replicas(findings.snapshot)
+        self._uses: dict[str, BudgetUse] = {use.name: use for use in findings.plan.budgets}
+        self._exceeded = dict(_exceeded_over(findings.snapshot, findings.left))
+
+    def status(self, written: Written) -> BaseModel:
+        match written.kind:
+            case "InferenceService":
+                return self._service(written)
+            case "PowerBudget":
+                return self._budget(written)
+            case "NPUClass":
+                return self._class(written)
+            case _:
+                return self._profile(written)
+
+    def _problem(self, written: Written) -> str | None:
+        return self._problems.get(ObjectKey(written.kind, written.namespace, written.name))
+
+    def _service(self, written: Written) -> InferenceServiceStatus:
+        key = ServiceKey(written.namespace, written.name)
+        service = self._services.get(key)
+        held = service.held if service else None
+        rows = tuple(self._rows.get(key, ()))
+        nodes = {row.node for row in rows}
+        facts = ServiceFacts(
+            key=key,
+            generation=written.generation,
+            previous=_previous(InferenceServiceStatus, written.status),
+            target=_target(service),
+            profile=self._findings.snapshot.profiles.get(service.model) if service else None,
+            classes=self._findings.snapshot.classes,
+            rows=rows,
+            unplaced=self._unplaced.get(key),
+            ready=self._ready.get(key, {}),
+            problem=self._problem(written) or held,
+            failure=self._findings.failures.get(key),
+            exceeded=tuple(sorted({b for node in nodes for b in self._exceeded.get(node, ())})),
+        )
+        return describe_service(facts, self._now)
+
+    def _budget(self, written: Written) -> PowerBudgetStatus:
+        previous = _previous(PowerBudgetStatus, written.status)
+        use = self._uses.get(written.name)
+        problem = self._problem(written)
+        if use is None:
+            why = problem or "the budget was not planned with"
+            return describe_unusable_budget(why, previous, written.generation, self._now)
+        window = next(b.window for b in self._findings.snapshot.budgets if b.name == written.name)
+        left = self._findings.left.get(written.name, NO_POWER)
+        return describe_budget(use, window, left, previous, written.generation, self._now)
+
+    def _class(self, written: Written) -> NPUClassStatus:
+        return describe_class(
+            written.name,
+            self._findings.missing.get(written.name, ()),
+            self._problem(written),
+            self._findings.snapshot,
+            previous=_previous(NPUClassStatus, written.status),
+            generation=written.generation,
+            now=self._now,
+        )
+
+    def _profile(self, written: Written) -> ModelProfileStatus:
+        return describe_profile(
+            self._findings.snapshot.profiles.get(written.name),
+            self._problem(written),
+            self._findings.snapshot,
+            _previous(ModelProfileStatus, written.status),
+            written.generation,
+            self._now,
+        )
+
+
+def _target(service: Service | None) -> Throughput | None:
+    return service.target if service and service.target.micros else None
+
+
+def _previous(model: type[Status], status: Mapping[str, Any]) -> Status | None:
+    """Read a status as it was written; one that another version wrote is started anew."""
+    try:
+        return model.model_validate(status)
+    except ValidationError:
+        return None
+
+
+def _ready_replicas(snapshot: Snapshot) -> dict[ServiceKey, dict[Variant, int]]:
+    ready: defaultdict[ServiceKey, Counter[Variant]] = defaultdict(Counter)
+    for pod in snapshot.pods:
+        if pod.ready and not pod.terminating:
+            ready[pod.service][pod.variant] += 1
+    return {key: dict(counter) for key, counter in ready.items()}
+
+
+def _exceeded_over(
+    snapshot: Snapshot, left: Mapping[str, Power]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each node with the budgets over it that are above their cap now."""
+    over: defaultdict[str, list[str]] = defaultdict(list)
+    for budget in snapshot.budgets:
+        if left.get(budget.name, NO_POWER).milliwatts < 0:
+            for node in budget.nodes:
+                over[node].append(budget.name)
+    for node, budgets in over.items():
+        yield node, tuple(budgets)

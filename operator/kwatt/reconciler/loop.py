@@ -1,0 +1,113 @@
+"""The planning loop: waits until every kind was listed and this process leads, then runs cycles."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Final, NoReturn
+
+from kwatt.cluster.backoff import Backoff, chance
+from kwatt.cluster.informer import Informer
+from kwatt.cluster.lease import Lease
+from kwatt.metrics import Metrics
+from kwatt.reconciler.cycle import Cycle
+from kwatt.reconciler.trigger import Trigger
+
+_LOG = logging.getLogger(__name__)
+_BACKOFF: Final = Backoff(first=1.0, cap=30.0)
+_PULSE_SECONDS: Final = 15.0  # how often an idle loop shows that it lives; nothing is planned then
+_STALLED_SECONDS: Final = 120.0
+_NOT_LISTED_SECONDS: Final = 1800.0
+
+
+class Loop:
+    """Runs cycles on the leader only; `alive` and `ready` are what the probes ask."""
+
+    def __init__(
+        self,
+        cycle: Cycle,
+        trigger: Trigger,
+        lease: Lease,
+        informers: Mapping[str, Informer],
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._cycle = cycle
+        self._trigger = trigger
+        self._lease = lease
+        self._informers = informers
+        self._metrics = metrics
+        self._clock = clock
+        self._pulse = clock()
+        self._failures = 0
+        self._drift = dict.fromkeys(informers, 0)
+
+    async def run(self) -> NoReturn:
+        """Run until cancelled; a cycle that fails is tried again after a back-off."""
+        for informer in self._informers.values():
+            await self._wait_for(informer.synced)
+        _LOG.info("synced kinds=%d", len(self._informers))
+        await self._wait_for(self._lease.leading)
+        self._metrics.leads(True)
+        wait: float | None = 0.0
+        while True:
+            await self._sleep(wait)
+            wait = await self._once()
+            self._count_drift()
+
+    async def _once(self) -> float | None:
+        try:
+            wait = await self._cycle.run(datetime.now(UTC))
+        except Exception:  # one bad cycle must not end the loop; caps hold without it
+            self._failures += 1
+            wait = _BACKOFF.seconds(self._failures, chance())
+            self._metrics.failed("Cycle", "Exception")
+            _LOG.exception("cycle failed failures=%d wait=%.1fs", self._failures, wait)
+            return wait
+        self._failures = 0
+        return wait
+
+    async def _sleep(self, seconds: float | None) -> None:
+        """Wait for a poke, or until it is time to look again."""
+        until = None if seconds is None else self._clock() + seconds
+        while True:
+            self._pulse = self._clock()
+            left = _PULSE_SECONDS if until is None else min(_PULSE_SECONDS, until - self._pulse)
+            if await self._trigger.wait(max(left, 0.0)):
+                return
+            if until is not None and self._clock() >= until:
+                return
+
+    async def _wait_for(self, event: asyncio.Event) -> None:
+        while not event.is_set():
+            self._pulse = self._clock()
+            try:
+                async with asyncio.timeout(_PULSE_SECONDS):
+                    await event.wait()
+            except TimeoutError:
+                continue
+
+    def _count_drift(self) -> None:
+        for kind, informer in self._informers.items():
+            self._metrics.drifted(kind, informer.drift - self._drift[kind])
+            self._drift[kind] = informer.drift
+
+    def alive(self) -> str | None:
+        """Return what is wrong, None while the loop turns and every kind is listed now and then."""
+        now = self._clock()
+        if now - self._pulse > _STALLED_SECONDS:
+            return f"the loop has not turned for {now - self._pulse:.0f} s"
+        for kind, informer in self._informers.items():
+            if informer.last_listed and now - informer.last_listed > _NOT_LISTED_SECONDS:
+                return f"{kind} was last listed {now - informer.last_listed:.0f} s ago"
+        return None
+
+    def ready(self) -> str | None:
+        """Return what is missing, None when every kind was listed (a standby is ready too)."""
+        waiting = [
+            kind for kind, informer in self._informers.items() if not informer.synced.is_set()
+        ]
+        return f"not listed yet: {', '.join(waiting)}" if waiting else None

@@ -1,0 +1,145 @@
+"""What was last seen of every object: the reconciler's only memory of the cluster. Never writes.
+
+Planner inputs are kept parsed; of KWatt's own kinds also the template and the status as last seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kwatt.manifests.services import OwnedService, read_service
+from kwatt.observation.parsing.table import parse
+from kwatt.observation.values import Invalid, Parsed
+from kwatt.observation.world import World
+from kwatt.reconciler.trigger import Trigger
+
+Body = dict[str, Any]
+Entry = Parsed | Invalid | OwnedService
+
+OWN_KINDS: Final = ("InferenceService", "NPUClass", "ModelProfile", "PowerBudget")
+KINDS: Final = (
+    *OWN_KINDS,
+    "Node",
+    "Pod",
+    "Deployment",
+    "Service",
+    "PriorityClass",
+    "ResourceQuota",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What of an own object is not planned with: its status as last seen, and a service's templates."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    status: Mapping[str, Any]
+    spec: Mapping[str, Any]
+
+
+class Store:
+    """Parsed objects by kind and uid; pokes the trigger when something that matters changed."""
+
+    def __init__(self, trigger: Trigger) -> None:
+        self._trigger = trigger
+        self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
+        self._own: dict[str, dict[str, Written]] = {kind: {} for kind in OWN_KINDS}
+
+    def feed(self, kind: str) -> Feed:
+        """Return the target for one kind's informer."""
+        return Feed(self, kind)
+
+    def take(self, kind: str, event_type: str, body: Body) -> None:
+        """Accept a newer body of `kind`."""
+        uid = str(body["metadata"]["uid"])
+        if event_type == "DELETED":
+            self.forget(kind, uid)
+            return
+        entry = read_service(body) if kind == "Service" else parse(kind, body)
+        if kind in self._own:
+            self._own[kind][uid] = _written(kind, body)
+        before = self._entries[kind].get(uid)
+        self._entries[kind][uid] = entry
+        if before != entry:
+            self._trigger.poke()
+
+    def forget(self, kind: str, uid: str) -> None:
+        """Drop an object that is gone."""
+        if kind in self._own:
+            self._own[kind].pop(uid, None)
+        if self._entries[kind].pop(uid, None) is not None:
+            self._trigger.poke()
+
+    def world(self, verdicts: Mapping[tuple[str, int], str]) -> World:
+        """Return all that was seen, as the input of one observation."""
+        return World.of(
+            (
+                entry
+                for kind in KINDS
+                for entry in self._entries[kind].values()
+                if not isinstance(entry, OwnedService)
+            ),
+            verdicts,
+        )
+
+    def parsed(self, kind: str) -> Iterator[Entry]:
+        """Yield the parsed objects of one kind."""
+        yield from self._entries[kind].values()
+
+    def services(self) -> dict[tuple[str, str], OwnedService]:
+        """Return KWatt's Services by namespace and name."""
+        found = (e for e in self._entries["Service"].values() if isinstance(e, OwnedService))
+        return {(entry.namespace, entry.name): entry for entry in found}
+
+    def own(self, kind: str) -> Iterator[Written]:
+        """Yield the objects of one of KWatt's kinds in the order of their names."""
+        yield from sorted(self._own[kind].values(), key=lambda own: (own.namespace, own.name))
+
+    def note_status(self, kind: str, uid: str, status: Mapping[str, Any]) -> None:
+        """Remember a status that was just written, until the watch brings it."""
+        own = self._own[kind].get(uid)
+        if own is not None:
+            self._own[kind][uid] = Written(
+                own.kind, own.namespace, own.name, own.uid, own.generation, status, own.spec
+            )
+
+    def sizes(self) -> dict[str, int]:
+        """Return how many objects of each kind are known."""
+        return {kind: len(entries) for kind, entries in self._entries.items()}
+
+
+class Feed:
+    """One kind's way into the store."""
+
+    def __init__(self, store: Store, kind: str) -> None:
+        self._store = store
+        self._kind = kind
+
+    def take(self, event_type: str, body: Body) -> None:
+        """Accept a newer body."""
+        self._store.take(self._kind, event_type, body)
+
+    def forget(self, uid: str) -> None:
+        """Drop an object that a list no longer holds."""
+        self._store.forget(self._kind, uid)
+
+
+def _written(kind: str, body: Body) -> Written:
+    metadata = body["metadata"]
+    spec = body.get("spec")
+    keeps_spec = kind == "InferenceService" and isinstance(spec, dict)
+    return Written(
+        kind=kind,
+        namespace=str(metadata.get("namespace") or ""),
+        name=str(metadata["name"]),
+        uid=str(metadata["uid"]),
+        generation=int(metadata.get("generation") or 0),
+        status=body.get("status") or {},
+        spec=spec if keeps_spec and spec else {},
+    )

@@ -1,0 +1,92 @@
+"""Ask the API server about new pod templates, by a dry run of the Deployments they lead to.
+
+The answer is a condition on the object; a template that is refused never becomes half a Deployment. A
+generation that was accepted before, as its status says, is not asked about again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from kwatt.cluster.client import Client
+from kwatt.cluster.paths import of_manifest
+from kwatt.errors import ClusterError, Missing, Refused
+from kwatt.model.snapshot import Snapshot
+from kwatt.reconciler.store import Written
+from kwatt.reconciler.writes import rehearsals
+
+_CONCURRENT: Final = 10
+_RETRY_SECONDS: Final = 30.0
+
+Generation = tuple[str, int]
+
+
+class Validator:
+    """Remembers the API server's verdict on each generation of each template."""
+
+    def __init__(self, client: Client, clock: Callable[[], float]) -> None:
+        self._client = client
+        self._clock = clock
+        self._verdicts: dict[Generation, str] = {}
+        self._accepted: set[Generation] = set()
+        self._retry_at: dict[Generation, float] = {}
+
+    @property
+    def verdicts(self) -> Mapping[Generation, str]:
+        """Return the sentences about templates that can't be used, by uid and generation."""
+        return self._verdicts
+
+    async def validate(self, owners: Iterable[Written], snapshot: Snapshot) -> bool:
+        """Ask about every generation that is new; return whether a verdict changed."""
+        present = list(owners)
+        self._forget({(o.uid, o.generation) for o in present})
+        due = [owner for owner in present if self._due(owner)]
+        limit = asyncio.Semaphore(_CONCURRENT)
+        before = dict(self._verdicts)
+        await asyncio.gather(*(self._ask(owner, snapshot, limit) for owner in due))
+        return before != self._verdicts
+
+    def _forget(self, present: set[Generation]) -> None:
+        self._accepted &= present
+        self._verdicts = {key: v for key, v in self._verdicts.items() if key in present}
+        self._retry_at = {key: at for key, at in self._retry_at.items() if key in present}
+
+    def _due(self, owner: Written) -> bool:
+        key = (owner.uid, owner.generation)
+        if key in self._accepted:
+            return False
+        if key in self._verdicts:
+            return key in self._retry_at and self._clock() >= self._retry_at[key]
+        if _accepted_before(owner):
+            self._accepted.add(key)
+            return False
+        return True
+
+    async def _ask(self, owner: Written, snapshot: Snapshot, limit: asyncio.Semaphore) -> None:
+        key = (owner.uid, owner.generation)
+        self._retry_at.pop(key, None)
+        try:
+            async with limit:
+                for manifest in rehearsals(owner, snapshot):
+                    await self._client.apply(of_manifest(manifest), manifest, dry_run=True)
+        except Refused as error:
+            self._verdicts[key] = error.message
+        except Missing:  # the namespace is going, and the service with it
+            return
+        except ClusterError as error:
+            self._verdicts[key] = f"the API server could not check the template: {error.message}"
+            self._retry_at[key] = self._clock() + _RETRY_SECONDS
+        else:
+            self._verdicts.pop(key, None)
+            self._accepted.add(key)
+
+
+def _accepted_before(owner: Written) -> bool:
+    return any(
+        condition.get("type") == "Accepted"
+        and condition.get("status") == "True"
+        and condition.get("observedGeneration") == owner.generation
+        for condition in owner.status.get("conditions") or ()
+    )

@@ -1,0 +1,91 @@
+"""The status of NPUClasses and ModelProfiles: whether they can be used, and what is missing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from kwatt.api.v1alpha1.model_profile import ModelProfileStatus
+from kwatt.api.v1alpha1.npu_class import NPUClassStatus
+from kwatt.model.npu import Profile
+from kwatt.model.snapshot import Snapshot
+from kwatt.status.conditions import Verdict, settled
+
+_SHOWN = 16
+
+
+def describe_class(  # noqa: PLR0913  (one value per fact; they come from four places)
+    name: str,
+    missing: tuple[str, ...],
+    problem: str | None,
+    snapshot: Snapshot,
+    *,
+    previous: NPUClassStatus | None,
+    generation: int,
+    now: datetime,
+) -> NPUClassStatus:
+    """Return the whole status; `problem` says why the spec can't be read."""
+    before = previous or NPUClassStatus()
+    nodes = [node for node in snapshot.nodes if node.npu_class == name]
+    conflicts = tuple(
+        f"{node.name}: {', '.join(node.conflict)}"
+        for node in snapshot.nodes
+        if name in node.conflict
+    )
+    verdicts = (_schedulable(missing, problem), _conflict(conflicts))
+    return NPUClassStatus(
+        observed_generation=generation,
+        conditions=settled(before.conditions, verdicts, generation, now),
+        missing_fields=missing[:_SHOWN],
+        nodes=len(nodes),
+        npus=sum(node.npus_capacity for node in nodes),
+        conflicts=conflicts[:_SHOWN],
+    )
+
+
+def _schedulable(missing: tuple[str, ...], problem: str | None) -> Verdict:
+    if problem:
+        return Verdict("Schedulable", False, "InvalidSpec", problem)
+    if missing:
+        why = f"fill in {', '.join(missing)}: no public figure was found, see spec.note and spec.source"
+        return Verdict("Schedulable", False, "MissingFields", why)
+    return Verdict("Schedulable", True, "Complete", "nodes, resource, memory and watts are known")
+
+
+def _conflict(conflicts: tuple[str, ...]) -> Verdict:
+    if not conflicts:
+        return Verdict("Conflict", False, "NoConflict", "no other class matches its nodes")
+    why = (
+        f"{len(conflicts)} nodes match more than one class and are used for neither "
+        f"({conflicts[0]}); narrow spec.nodeSelector of one of them"
+    )
+    return Verdict("Conflict", True, "NodesMatchedTwice", why)
+
+
+def describe_profile(
+    profile: Profile | None,
+    problem: str | None,
+    snapshot: Snapshot,
+    previous: ModelProfileStatus | None,
+    generation: int,
+    now: datetime,
+) -> ModelProfileStatus:
+    """Return the whole status; points of classes that do not exist are counted as not usable."""
+    before = previous or ModelProfileStatus()
+    points = profile.points if profile else ()
+    unknown = sorted({p.npu_class for p in points if p.npu_class not in snapshot.classes})
+    return ModelProfileStatus(
+        observed_generation=generation,
+        conditions=settled(before.conditions, (_accepted(problem, unknown),), generation, now),
+        points=len(points),
+        points_usable=sum(p.npu_class in snapshot.classes for p in points),
+    )
+
+
+def _accepted(problem: str | None, unknown: list[str]) -> Verdict:
+    if problem:
+        return Verdict("Accepted", False, "InvalidSpec", problem)
+    if unknown:
+        names = ", ".join(unknown)
+        why = f"points on {names} are not used: no such NPUClass, or it is not schedulable"
+        return Verdict("Accepted", True, "PartlyUsable", why)
+    return Verdict("Accepted", True, "Valid", "every point can be used")

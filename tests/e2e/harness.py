@@ -1,0 +1,154 @@
+"""A local cluster with CRDs, and the operator as a process of its own: what end-to-end tests drive.
+
+Everything goes through the real kubectl; nothing here imports the operator.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from cluster.cluster import Cluster
+
+REPO = Path(__file__).resolve().parents[2]
+Body = dict[str, Any]
+T = TypeVar("T")
+
+
+class Kubectl:
+    """The real kubectl against one cluster."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self._base = [str(cluster.bin / "kubectl"), f"--kubeconfig={cluster.kubeconfig}"]
+
+    def __call__(self, *args: str, given: str | None = None, check: bool = True) -> str:
+        """Run kubectl and return what it printed; fail with its own words."""
+        done = subprocess.run(
+            [*self._base, *args], input=given, capture_output=True, text=True, check=False
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"kubectl {' '.join(args)}: {done.stderr.strip()}")
+        return done.stdout if done.returncode == 0 else done.stdout + done.stderr
+
+    def apply(self, *manifests: Mapping[str, Any]) -> None:
+        """Apply manifests, with server-side apply so that size does not matter."""
+        given = yaml.safe_dump_all(manifests, allow_unicode=True)
+        self("apply", "--server-side", "--force-conflicts", "-f", "-", given=given)
+
+    def apply_nodes(self, *nodes: Mapping[str, Any]) -> None:
+        """Create nodes with their status."""
+        self.apply(*nodes)
+        for node in nodes:
+            patch = json.dumps({"status": node["status"]})
+            name = node["metadata"]["name"]
+            self("patch", "node", name, "--subresource=status", "--type=merge", "-p", patch)
+
+    def get(self, *args: str) -> Body:
+        """Return one object, or a list of them; {} where there is none."""
+        text = self("get", *args, "-o", "json", "--ignore-not-found")
+        return json.loads(text) if text.strip() else {}
+
+    def items(self, *args: str) -> list[Body]:
+        """Return the items of a list."""
+        return self.get(*args).get("items", [])
+
+
+class Operator:
+    """`kwatt run` as a process of its own."""
+
+    def __init__(self, cluster: Cluster, name: str = "operator", *args: str) -> None:
+        self._cluster = cluster
+        self._args = args
+        self.log = Path(tempfile.mkdtemp(prefix="kwatt-log-")) / f"{name}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Operator:
+        """Start it; a second call starts it again."""
+        env = {**os.environ, "KUBECONFIG": str(self._cluster.kubeconfig), "PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, "-m", "kwatt", "run", "--port", "0", *self._args]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, env=env, cwd=REPO
+            )
+        return self
+
+    @property
+    def pid(self) -> int:
+        """Return the id of the running process."""
+        assert self.process is not None
+        return self.process.pid
+
+    def stop(self, sign: int = signal.SIGTERM) -> int:
+        """Send a signal to this very process and wait for its end."""
+        if self.process is None:
+            return 0
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(sign)
+        status = self.process.wait(timeout=60)
+        self.process = None
+        return status
+
+    def kill(self) -> None:
+        """End it without any chance to clean up."""
+        self.stop(signal.SIGKILL)
+
+    @property
+    def running(self) -> bool:
+        """Tell whether the process lives."""
+        return self.process is not None and self.process.poll() is None
+
+    def text(self) -> str:
+        """Return what it logged so far."""
+        return self.log.read_text(errors="replace")
+
+
+@contextlib.contextmanager
+def operator_running(cluster: Cluster, *args: str) -> Iterator[Operator]:
+    """Run an operator for the length of a block."""
+    operator = Operator(cluster, "operator", *args).start()
+    try:
+        yield operator
+    finally:
+        operator.stop()
+
+
+def eventually(probe: Callable[[], T], seconds: float = 60.0, what: str = "") -> T:
+    """Return the first true value of `probe`; fail with its last value when the deadline passes."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            value, problem = probe(), ""
+        except AssertionError as error:
+            value, problem = None, str(error)  # type: ignore[assignment]
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(
+                f"not within {seconds:g} s: {what or probe}; last: {problem or value!r}"
+            )
+        time.sleep(0.15)  # the pace of polling; the deadline decides
+
+
+def always(probe: Callable[[], bool], seconds: float, what: str = "") -> None:
+    """Fail as soon as `probe` is false within the span."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert probe(), what
+        time.sleep(0.2)  # the pace of sampling
+
+
+def condition(body: Body, type_: str) -> Body:
+    """Return a condition of an object, {} where it has none."""
+    found = body.get("status", {}).get("conditions", [])
+    return next((one for one in found if one["type"] == type_), {})

@@ -1,0 +1,88 @@
+"""Leadership against a real API server, and a process that is stopped."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from kwatt.cluster.client import Client
+from kwatt.cluster.lease import Candidate, Lease, Terms
+from kwatt.cluster.paths import LEASES, Kind
+
+TERMS = Terms(lease=2, renew=1.5, retry=0.2, attempt=1, margin=0.5)
+CONFIG_MAPS = Kind("v1", "ConfigMap", "configmaps")
+WRITER = Path(__file__).with_name("writer.py")
+
+
+@pytest.fixture
+async def compete(access, namespace):
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(identity: str) -> tuple[Lease, asyncio.Task]:
+            client = await stack.enter_async_context(Client(access))
+            candidate = Candidate(namespace, "kwatt", identity)
+            lease = Lease(client, candidate, terms=TERMS, die=lambda: None)
+            task = asyncio.create_task(lease.run())
+            stack.push_async_callback(stop, task)
+            return lease, task
+
+        yield start
+
+
+async def stop(task: asyncio.Task) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_one_of_two_leads_and_a_clean_stop_hands_over(compete, client, namespace, until):
+    one, task = await compete("one")
+    await until(one.leading.is_set)
+    two, _ = await compete("two")
+    path = LEASES.named("kwatt", namespace)
+    first = await client.get(path)
+    await asyncio.sleep(TERMS.lease)
+    waiting = not two.valid() and one.valid()
+
+    await stop(task)
+    await until(two.leading.is_set)
+
+    spec = (await client.get(path))["spec"]
+    assert waiting
+    assert first["spec"]["holderIdentity"] == "one"
+    assert (spec["holderIdentity"], spec["leaseTransitions"]) == ("two", 2)
+
+
+async def test_a_stopped_leader_writes_nothing_after_it_wakes(
+    control_plane, client, compete, namespace, config_map, until
+):
+    """SIGSTOP of the leader: another one takes over, the old one wakes, must not write, and dies."""
+    await client.create(CONFIG_MAPS.within(namespace), config_map("target"))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(WRITER),
+        namespace,
+        env={**os.environ, "KUBECONFIG": str(control_plane.kubeconfig)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert await asyncio.wait_for(process.stdout.readline(), 20) == b"writing\n"
+        process.send_signal(signal.SIGSTOP)
+        two, _ = await compete("two")
+        await until(two.leading.is_set)
+        path = CONFIG_MAPS.named("target", namespace)
+        before = await client.get(path)
+
+        process.send_signal(signal.SIGCONT)
+        code = await asyncio.wait_for(process.wait(), 20)
+
+        assert code == 1
+        assert await client.get(path) == before
+        assert two.valid()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
