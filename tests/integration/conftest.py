@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from cluster.cluster import Cluster
 from cluster.cluster import cluster as local_cluster
 

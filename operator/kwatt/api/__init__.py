@@ -1,0 +1,1 @@
+"""The boundary: the kinds of kwatt.dev as models, and their CustomResourceDefinitions."""

@@ -9,30 +9,41 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 import yaml
 from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.aio.config import ConfigException, load_kube_config
+from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 from kubernetes.aio.config.kube_config import KubeConfigLoader
 
 from kwatt.errors import InvalidInput
 
-_IN_POD = "KUBERNETES_SERVICE_HOST"
+ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_IN_POD: Final = "KUBERNETES_SERVICE_HOST"
 
 
 async def load_access(
-    context: str | None = None, env: Mapping[str, str] = os.environ
+    context: str | None = None, env: Mapping[str, str] = os.environ, account: Path = ACCOUNT
 ) -> Configuration:
     """Return address and credentials of the cluster; credentials that expire renew themselves."""
     configuration = Configuration()
     try:
         if context is None and not env.get("KUBECONFIG") and env.get(_IN_POD):
-            load_incluster_config(configuration)  # type: ignore[no-untyped-call]  # not annotated upstream
+            _load_account(configuration, env, account)
         else:
             await _load_kubeconfig(configuration, context, env)
     except (ConfigException, OSError, yaml.YAMLError, ValueError) as error:
         raise InvalidInput("kubeconfig", f"{error}") from error
+    except (TypeError, AttributeError, KeyError) as error:  # the package does not check the shape
+        raise InvalidInput("kubeconfig", f"is no kubeconfig: {error}") from error
     return configuration
+
+
+def _load_account(configuration: Configuration, env: Mapping[str, str], account: Path) -> None:
+    # Not annotated upstream. It reads the token again every minute: projected tokens are replaced.
+    loader = InClusterConfigLoader(str(account / "token"), str(account / "ca.crt"), environ=env)  # type: ignore[no-untyped-call]
+    loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
 
 
 async def _load_kubeconfig(

@@ -5,6 +5,7 @@ The only module that sends requests. It must not know what the bodies mean, retr
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
@@ -59,7 +60,7 @@ class Client:
     """A connection pool to one API server.
 
     `gate` runs right before each write is sent and raises to prevent it. `on_request` is told the
-    verb, the resource and the outcome (HTTP status, `timeout` or `unreachable`) of each request.
+    verb, the resource and the outcome of each request: HTTP status, timeout, cancelled or unreachable.
     """
 
     def __init__(
@@ -216,6 +217,9 @@ class Client:
             outcome = str(answer.status)
         except TimeoutError:
             outcome = "timeout"
+            raise
+        except asyncio.CancelledError:
+            outcome = "cancelled"
             raise
         finally:
             if self._on_request is not None:

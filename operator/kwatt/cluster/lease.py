@@ -6,7 +6,7 @@
     no renewal for 10 s, or somebody else in the record: the process dies, the Deployment restarts it
 
 `require` is the gate before each write. It is passed to the Client that the writers use; the Lease
-needs a Client of its own, without gate.
+needs a Client of its own, without gate. `Terms.margin` must not be less than the writers' request time.
 """
 
 from __future__ import annotations

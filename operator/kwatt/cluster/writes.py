@@ -68,7 +68,10 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Evict:
-    """The end of a pod, if its PodDisruptionBudget allows it; 429 (Unavailable) when it does not."""
+    """The end of a pod, if its PodDisruptionBudget allows it; 429 (Unavailable) when it does not.
+
+    When another pod has that name by now, the API server needs 10 s to find it out, then Conflict.
+    """
 
     namespace: str
     name: str

@@ -125,8 +125,14 @@ def _pod_template(workload: Workload, scale: Scale, labels: dict[str, str]) -> d
         pod_spec["tolerations"] = [*(spec.get("tolerations") or []), *extra]
     if workload.priority_class:
         pod_spec["priorityClassName"] = workload.priority_class
+    # The annotation also makes sure that there is a map to which releasing a pod can add its own.
+    annotations = {"kubectl.kubernetes.io/default-container": first["name"]}
     return {
-        "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **labels}},
+        "metadata": {
+            **metadata,
+            "labels": {**(metadata.get("labels") or {}), **labels},
+            "annotations": annotations | (metadata.get("annotations") or {}),
+        },
         "spec": pod_spec,
     }
 
