@@ -64,19 +64,35 @@ class Kubectl:
         return self.get(*args).get("items", [])
 
 
+def least_privilege(cluster: Cluster) -> Path:
+    """Return a kubeconfig of the operator's own ServiceAccount, with the rights of rbac.yaml only."""
+    kubectl = Kubectl(cluster)
+    kubectl("apply", "--server-side", "-f", str(REPO / "charts" / "kwatt" / "rbac.yaml"))
+    token = kubectl("create", "token", "kwatt", "-n", "kwatt-system", "--duration=8h").strip()
+    config = yaml.safe_load(cluster.kubeconfig.read_text())
+    config["users"] = [{"name": "kwatt", "user": {"token": token}}]
+    for context in config["contexts"]:
+        context["context"]["user"] = "kwatt"
+    path = cluster.kubeconfig.with_name("kubeconfig-operator")
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
 class Operator:
-    """`kwatt run` as a process of its own."""
+    """`kwatt run` as a process of its own, with the operator's own rights."""
 
     def __init__(self, cluster: Cluster, name: str = "operator", *args: str) -> None:
-        self._cluster = cluster
+        self._kubeconfig = least_privilege(cluster)
         self._args = args
         self.log = Path(tempfile.mkdtemp(prefix="kwatt-log-")) / f"{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Operator:
         """Start it; a second call starts it again."""
-        env = {**os.environ, "KUBECONFIG": str(self._cluster.kubeconfig), "PYTHONUNBUFFERED": "1"}
-        command = [sys.executable, "-m", "kwatt", "run", "--port", "0", *self._args]
+        env = {**os.environ, "KUBECONFIG": str(self._kubeconfig), "PYTHONUNBUFFERED": "1"}
+        own = ["--port", "0", "--namespace", "kwatt-system"]
+        command = [sys.executable, "-m", "kwatt", "run", *own, *self._args]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, env=env, cwd=REPO

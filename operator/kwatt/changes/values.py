@@ -91,7 +91,5 @@ class Changes:
     grow: tuple[Scale, ...] = ()  # new Deployments, more replicas, another template
     raise_: tuple[ShareChange, ...] = ()
     release: tuple[Release, ...] = ()
-    left: Mapping[str, Power] = field(
-        default_factory=dict
-    )  # of each cap beside what pods hold now
+    left: Mapping[str, Power] = field(default_factory=dict)  # of each cap beside what pods hold now
     wake: datetime | None = None

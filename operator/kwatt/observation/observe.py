@@ -57,7 +57,7 @@ def observe(world: World, now: datetime) -> Observation:
 
 
 def next_boundary(world: World, now: datetime) -> datetime | None:
-    """Return the next instant at which any cap changes by the clock, None if no window changes one."""
+    """Return the next instant at which the clock changes any cap, None if there is no such window."""
     return next_change(world.budgets, now)
 
 

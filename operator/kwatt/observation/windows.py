@@ -48,7 +48,7 @@ def is_open(window: Window, now: datetime) -> bool:
 
 
 def next_change(budgets: Iterable[ParsedBudget], now: datetime) -> datetime | None:
-    """Return the next instant at which any budget's cap is another than at the instant before."""
+    """Return the next instant at which a budget's cap changes, or the window that sets it."""
     budgets = [budget for budget in budgets if budget.windows]
     windows = [window for budget in budgets for window in budget.windows]
     caps = [cap_at(budget, now) for budget in budgets]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from unit.observation.bodies import container
 
 from kwatt.errors import InvalidInput
 from kwatt.observation.parsing.demands import demand_of, shape_of
+from unit.observation.bodies import container
 
 GI = 1024**3
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import copy
 from datetime import UTC, datetime
 
+from kwatt.observation.parsing.deployments import parse_deployment
+from kwatt.observation.parsing.nodes import parse_node
+from kwatt.observation.parsing.pods import parse_pod
+from kwatt.observation.parsing.policies import parse_priority_class, parse_quota
 from unit.observation.bodies import (
     ATOM,
     WATTS,
@@ -15,11 +19,6 @@ from unit.observation.bodies import (
     priority,
     quota,
 )
-
-from kwatt.observation.parsing.deployments import parse_deployment
-from kwatt.observation.parsing.nodes import parse_node
-from kwatt.observation.parsing.pods import parse_pod
-from kwatt.observation.parsing.policies import parse_priority_class, parse_quota
 
 
 def test_a_heartbeat_changes_nothing() -> None:

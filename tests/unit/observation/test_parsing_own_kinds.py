@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
+from kwatt.errors import InvalidInput
+from kwatt.observation.parsing.budgets import parse_power_budget
+from kwatt.observation.parsing.catalogue import parse_model_profile, parse_npu_class
+from kwatt.observation.parsing.services import parse_inference_service
+from kwatt.units import Power, Throughput
 from unit.observation.bodies import (
     ATOM,
     budget,
@@ -15,12 +21,6 @@ from unit.observation.bodies import (
     service,
     window,
 )
-
-from kwatt.errors import InvalidInput
-from kwatt.observation.parsing.budgets import parse_power_budget
-from kwatt.observation.parsing.catalogue import parse_model_profile, parse_npu_class
-from kwatt.observation.parsing.services import parse_inference_service
-from kwatt.units import Power, Throughput
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 SPREAD = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
