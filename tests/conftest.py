@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from cluster import cluster as local
 from cluster.cluster import Cluster
 from e2e.harness import Kubectl, Operator, operator_running

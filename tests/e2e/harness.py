@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
+
 from cluster.cluster import Cluster
 
 REPO = Path(__file__).resolve().parents[2]

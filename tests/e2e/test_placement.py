@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from e2e import worlds
 from e2e.harness import Kubectl, Operator, condition, eventually
 

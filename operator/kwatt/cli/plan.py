@@ -30,7 +30,7 @@ from kwatt.planning.plan import plan
 ReadCluster = Callable[[str | None], Iterable[Body]]
 ALL_PLACED: Final = 0
 NOT_ALL_PLACED: Final = 3
-_WIDTH_WITHOUT_TERMINAL: Final = 120
+_WIDTH_WITHOUT_TERMINAL: Final = 140
 _DESCRIPTION = (
     "Plan without writing anything: from manifests (-f) or, without them, from the live cluster."
 )

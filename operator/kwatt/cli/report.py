@@ -20,9 +20,9 @@ class State(Enum):
     """How a service fares."""
 
     PLACED = "placed"
-    PARTLY = "partly placed"
-    NOT_PLACED = "not placed"
-    HELD = "kept as it is"
+    PARTLY = "partly"
+    NOT_PLACED = "unplaced"
+    HELD = "held"
     INVALID = "invalid"
 
 

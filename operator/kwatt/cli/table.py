@@ -12,11 +12,11 @@ from kwatt.model.snapshot import Budget
 from kwatt.units import Power, Throughput
 
 _HEADS = (
-    Column("SERVICE"),
+    Column("SERVICE", keep_end=True),
     Column("CLASS"),
     Column("REPLICAS", right=True),
     Column("POINT", rank=2),
-    Column("RATE / WANTED", right=True),
+    Column("RATE", right=True),
     Column("WATTS (RESERVED)", right=True),
     Column("PER JOULE", right=True, rank=1),
     Column("STATE"),
@@ -70,14 +70,17 @@ def _service_rows(service: ServiceReport, style: Style) -> Iterator[list[str]]:
             group.operating_point,
             _rates(service) if first else "",
             _group_watts(group),
-            _efficiency(group, service.unit),
+            _efficiency(group),
             state if first else "",
         ]
 
 
 def _rates(service: ServiceReport) -> str:
-    wanted = _rate(service.wanted) if service.wanted else "?"
-    return f"{_rate(service.served)} / {wanted} {service.unit or 'units'}/s"
+    """Return the rate served, and where that is less the rate wanted behind it."""
+    unit = f"{service.unit or 'units'}/s"
+    if service.wanted is None or service.served == service.wanted:
+        return f"{_rate(service.served)} {unit}"
+    return f"{_rate(service.served)} / {_rate(service.wanted)} {unit}"
 
 
 def _rate(rate: Throughput) -> str:
@@ -89,12 +92,12 @@ def _group_watts(group: Group) -> str:
     return f"{_watts(group.planned)}{star} ({_watts(group.reserved)})"
 
 
-def _efficiency(group: Group, unit: str) -> str:
+def _efficiency(group: Group) -> str:
     ratio = per_joule((group,))
     if ratio is None:
         return ""
     star = _ASSUMED if group.assumed else ""
-    return f"{figure(ratio.numerator, ratio.denominator)} {unit or 'units'}/J{star}"
+    return f"{figure(ratio.numerator, ratio.denominator)}{star}"
 
 
 def _watts(power: Power) -> str:

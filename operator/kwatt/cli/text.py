@@ -11,6 +11,7 @@ from enum import Enum
 _ESCAPE = re.compile("\x1b\\[[0-9;]*m")
 _GAP = "  "
 _ELLIPSIS = ("…", "~")
+_SHORTEST = 12  # words are not cut below this
 
 
 class Colour(Enum):
@@ -42,11 +43,15 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: figures stand to the right; of those with a `rank` the highest goes first for want of width."""
+    """A column: figures stand to the right, `keep_end` cuts words at their beginning.
+
+    Of those with a `rank` the highest is the first to be left out for want of width.
+    """
 
     title: str
     right: bool = False
     rank: int = 0
+    keep_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +69,14 @@ def seen_width(text: str) -> int:
 
 
 def columns(heads: Sequence[Column], rows: Sequence[Sequence[str]], style: Style) -> list[str]:
-    """Lay out a table within the width: columns of least use are left out, then the first is cut."""
+    """Lay out a table within the width: columns of least use are left out, then words are cut."""
     keep = list(range(len(heads)))
     widths = [max(seen_width(row[i]) for row in ([h.title for h in heads], *rows)) for i in keep]
     while _total(widths, keep) > style.width and any(heads[i].rank for i in keep):
         keep.remove(max(keep, key=lambda i: heads[i].rank))
-    over = _total(widths, keep) - style.width
-    if over > 0:
-        widths[0] = max(8, widths[0] - over)
+    words = [i for i in keep if not heads[i].right]
+    while _total(widths, keep) > style.width and max(widths[i] for i in words) > _SHORTEST:
+        widths[max(words, key=lambda i: widths[i])] -= 1
     titles = [style.paint(head.title, Colour.HEADING) for head in heads]
     return [_line(heads, row, widths, keep, style) for row in (titles, *rows)]
 
@@ -87,19 +92,20 @@ def _line(
     keep: Sequence[int],
     style: Style,
 ) -> str:
-    cells = [_cell(_cut(row[i], widths[i], style), widths[i], heads[i].right) for i in keep]
+    cells = [_cell(_cut(row[i], widths[i], heads[i], style), widths[i], heads[i]) for i in keep]
     return _GAP.join(cells).rstrip()
 
 
-def _cell(text: str, width: int, right: bool) -> str:  # noqa: FBT001 - private, a column's property
+def _cell(text: str, width: int, head: Column) -> str:
     padding = " " * (width - seen_width(text))
-    return padding + text if right else text + padding
+    return padding + text if head.right else text + padding
 
 
-def _cut(text: str, width: int, style: Style) -> str:
+def _cut(text: str, width: int, head: Column, style: Style) -> str:
     if seen_width(text) <= width:
         return text
-    return _ESCAPE.sub("", text)[: width - 1] + style.sign(*_ELLIPSIS)
+    bare, ellipsis = _ESCAPE.sub("", text), style.sign(*_ELLIPSIS)
+    return ellipsis + bare[1 - width :] if head.keep_end else bare[: width - 1] + ellipsis
 
 
 def bar(segments: Sequence[Segment], whole: int, width: int, style: Style) -> str:
