@@ -7,6 +7,7 @@ Commands are imported when they are called: the operator's libraries take a seco
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
@@ -33,9 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return UNUSABLE
     except BrokenPipeError:  # the reader has seen enough, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return UNUSABLE
+        return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
-        return 130
+        return 128 + signal.SIGINT
 
 
 def _command(argv: Sequence[str]) -> tuple[str, list[str]]:

@@ -128,7 +128,9 @@ def show(cluster: local.Cluster, operator: Operator) -> None:
 
 
 def _install(stage: Stage) -> None:
-    stage.say("CRDs, the catalogue of NPUs (incomplete where nothing is published), measured profiles")
+    stage.say(
+        "CRDs, the catalogue of NPUs (incomplete where nothing is published), measured profiles"
+    )
     stage.run("kubectl apply --server-side -f crds", show=False)
     stage.run("kubectl wait --for=condition=Established crd --all --timeout=60s", show=False)
     stage.run("kubectl apply --server-side -f charts/kwatt/catalogue", show=False)

@@ -58,9 +58,9 @@ NODE_NAMES = ("n1", "n2", "n3", "n4")
 @st.composite
 def nodes(draw: st.DrawFn, name: str) -> Node:
     """Draw a node, sometimes lost, cordoned, tainted, without class, short of cpu or with foreign pods."""
-    npus = draw(st.sampled_from((1, 2, 4)))
-    other = draw(st.sampled_from(("", "", "", "lost", "cordoned", "tainted", "foreign", "stuck")))
-    npu_class = draw(st.sampled_from(("atom", "atom", "rngd", None)))
+    npus = draw(st.sampled_from((4, 2, 3, 1)))
+    other = draw(st.sampled_from(("",) * 10 + ("lost", "cordoned", "tainted", "foreign", "stuck")))
+    npu_class = draw(st.sampled_from(("atom",) * 4 + ("rngd",) * 2 + (None,)))
     return b.node(
         name,
         npus,
@@ -72,8 +72,8 @@ def nodes(draw: st.DrawFn, name: str) -> Node:
         foreign_npus=int(other == "foreign"),
         stuck_npus=int(other == "stuck"),
         stuck_watts=30 if other == "stuck" else 0,
-        cpu_milli=draw(st.sampled_from((8000, 2000))),
-        pods=draw(st.sampled_from((10, 2))),
+        cpu_milli=draw(st.sampled_from((8000, 8000, 8000, 2000))),
+        pods=draw(st.sampled_from((10, 10, 10, 2))),
     )
 
 
@@ -81,7 +81,7 @@ def nodes(draw: st.DrawFn, name: str) -> Node:
 def incumbents(draw: st.DrawFn) -> Incumbent:
     """Draw replicas that run already: of a usable variant or not, on a node that exists or not."""
     variant = draw(st.sampled_from(VARIANTS))
-    on = draw(st.sampled_from((*NODE_NAMES, "gone")))
+    on = draw(st.sampled_from((*NODE_NAMES * 2, "gone")))
     return Incumbent(variant, on, draw(st.integers(1, 3)), draw(st.sampled_from((20, 61, 118))))
 
 
@@ -89,29 +89,29 @@ def incumbents(draw: st.DrawFn) -> Incumbent:
 def services(draw: st.DrawFn, name: str) -> Service:
     """Draw a service with some limits; rarely one that is held."""
     least = draw(st.sampled_from((1, 1, 1, 2)))
-    most = draw(st.sampled_from((None, None, 2, 5)))
-    limit = draw(st.sampled_from((None, None, None, 100, 250)))
+    most = draw(st.sampled_from((None, None, None, 2, 5)))
+    limit = draw(st.sampled_from((None,) * 6 + (100, 250)))
     running = draw(st.lists(incumbents(), max_size=2))
     found = {(i.variant, i.node): i for i in running}
     return b.service(
         name,
-        draw(st.sampled_from((45, 100, "133.7", 300, 700))),
+        draw(st.sampled_from((45, 100, "133.7", 210, 300, 390, 700))),
         namespace=draw(st.sampled_from(("city", "mart"))),
-        model=draw(st.sampled_from(("yolo", "yolo", "bert", "rag", "absent"))),
+        model=draw(st.sampled_from(("yolo",) * 6 + ("bert",) * 3 + ("rag", "absent"))),
         priority=draw(st.integers(0, 2)),
         latency_micros=draw(st.sampled_from((None, None, 15_000, 30_000))),
         power_limit=None if limit is None else b.watts(limit),
-        allowed=draw(st.sampled_from((None, None, ("atom",), ("rngd", "absent")))),
+        allowed=draw(st.sampled_from((None,) * 4 + (("atom",), ("rngd", "absent")))),
         min_replicas=least,
         max_replicas=most,
         shape=PodShape(
             cpu_milli=1000,
             memory_bytes=b.GIB,
-            affinity=draw(st.sampled_from((None, None, None, b.on_hosts("n1", "n2")))),
+            affinity=draw(st.sampled_from((None,) * 6 + (b.on_hosts("n1", "n2"),))),
             tolerations=draw(st.sampled_from(((), (TOLERATION,)))),
         ),
         incumbents=tuple(found.values()),
-        held=draw(st.sampled_from((None,) * 9 + ("ModelProfile is gone",))),
+        held=draw(st.sampled_from((None,) * 15 + ("ModelProfile is gone",))),
     )
 
 
@@ -120,8 +120,8 @@ def budgets(draw: st.DrawFn, name: str) -> Budget:
     """Draw a budget over some nodes; any two may be nested, apart or overlap."""
     return b.budget(
         name,
-        draw(st.sampled_from((60, 150, 250, 400, 800))),
-        draw(st.sets(st.sampled_from((*NODE_NAMES, "gone")), min_size=1)),
+        draw(st.sampled_from((60, 100, 130, 160, 200, 240, 280, 350, 420, 600))),
+        draw(st.sets(st.sampled_from((*NODE_NAMES, "gone")), min_size=2)),
         host=draw(st.sampled_from((0, 20))),
         empty_off=draw(st.booleans()),
     )
@@ -133,7 +133,7 @@ def quotas(draw: st.DrawFn) -> Quota:
     hard = draw(
         st.dictionaries(
             st.sampled_from(("kwatt.dev/watts", b.RESOURCE, "cpu", "pods")),
-            st.sampled_from((0, 2, 100, 3000)),
+            st.sampled_from((0, 2, 5, 100, 3000)),
             min_size=1,
         )
     )
@@ -143,14 +143,14 @@ def quotas(draw: st.DrawFn) -> Quota:
 @st.composite
 def snapshots(draw: st.DrawFn) -> Snapshot:
     """Draw a world of up to four nodes, three budgets and four services."""
-    names = NODE_NAMES[: draw(st.integers(1, 4))]
+    names = NODE_NAMES[: draw(st.sampled_from((3, 4, 2, 1)))]
     return b.snapshot(
-        [draw(services(f"s{n}")) for n in range(draw(st.integers(1, 4)))],
+        [draw(services(f"s{n}")) for n in range(draw(st.sampled_from((3, 4, 2, 1))))],
         [draw(nodes(name)) for name in names],
-        [draw(budgets(f"b{n}")) for n in range(draw(st.integers(0, 3)))],
+        [draw(budgets(f"b{n}")) for n in range(draw(st.sampled_from((1, 2, 3, 0))))],
         classes=CLASSES,
         profiles=PROFILES,
-        quotas=draw(st.lists(quotas(), max_size=1)),
+        quotas=[draw(quotas())] if draw(st.integers(0, 4)) == 1 else (),
     )
 
 

@@ -53,6 +53,7 @@ def main(argv: Sequence[str], read_cluster: ReadCluster) -> int:
     objects = apply_edits(_objects(arguments, read_cluster), arguments.set)
     report = report_of(objects, now)
     sys.stdout.write(_RENDERERS[arguments.output](report))
+    sys.stdout.flush()  # so that a reader who went away is noticed here and not at exit
     return exit_status(report)
 
 

@@ -9,16 +9,17 @@ from kwatt.cli.report import Group, Report, ServiceReport, State, per_joule
 from kwatt.cli.text import Colour, Column, Segment, Style, bar, columns, figure, wrapped
 from kwatt.model.plan import BudgetUse, Plan, Unplaced
 from kwatt.model.snapshot import Budget
+from kwatt.observation.values import Invalid
 from kwatt.units import Power, Throughput
 
 _HEADS = (
     Column("SERVICE", keep_end=True),
     Column("CLASS"),
-    Column("REPLICAS", right=True),
-    Column("POINT", rank=2),
+    Column("REPLICAS", right=True, rank=1),
+    Column("POINT", rank=3),
     Column("RATE", right=True),
     Column("WATTS (RESERVED)", right=True),
-    Column("PER JOULE", right=True, rank=1),
+    Column("PER JOULE", right=True, rank=2),
     Column("STATE"),
 )
 _STATES = {
@@ -60,7 +61,8 @@ def _service_rows(service: ServiceReport, style: Style) -> Iterator[list[str]]:
     state = style.paint(service.state.value, _STATES[service.state])
     if not service.groups:
         dash = style.sign("–", "-")
-        yield [str(service.key), dash, dash, dash, _rates(service), dash, dash, state]
+        rates = _rates(service) if service.wanted else dash
+        yield [str(service.key), dash, dash, dash, rates, dash, dash, state]
     for number, group in enumerate(service.groups):
         first = number == 0
         yield [
@@ -172,17 +174,23 @@ def _reason_lines(unplaced: Unplaced, unit: str, style: Style) -> Iterator[str]:
 
 
 def _problems(report: Report, style: Style) -> list[str]:
+    """List what is wrong or worth knowing, each kind under its heading."""
+    held = ((str(one.key), one.held) for one in report.snapshot.services if one.held)
+    sections = {
+        "HELD AS THEY ARE": [f"{name}: {why}" for name, why in held],
+        "INVALID": [_invalid_line(one) for one in report.invalid],
+        "NOTES": [notice.message for notice in report.notices],
+    }
     lines: list[str] = []
-    if report.invalid:
-        lines.append(style.paint("INVALID", Colour.HEADING))
-    for one in report.invalid:
-        name = f"{one.namespace}/{one.name}" if one.namespace else one.name
-        lines += wrapped(f"{one.kind} {name}: {one.field} {one.message}", "  ", style)
-    if report.notices:
-        lines.append(style.paint("NOTES", Colour.HEADING))
-    for notice in report.notices:
-        lines += wrapped(notice.message, "  ", style)
+    for heading, sentences in sections.items():
+        lines += [style.paint(heading, Colour.HEADING)] if sentences else []
+        lines += (line for text in sentences for line in wrapped(text, "  ", style))
     return lines
+
+
+def _invalid_line(one: Invalid) -> str:
+    name = f"{one.namespace}/{one.name}" if one.namespace else one.name
+    return f"{one.kind} {name}: {one.field} {one.message}"
 
 
 def _totals(report: Report, style: Style) -> Iterator[str]:

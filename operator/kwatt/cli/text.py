@@ -11,7 +11,7 @@ from enum import Enum
 _ESCAPE = re.compile("\x1b\\[[0-9;]*m")
 _GAP = "  "
 _ELLIPSIS = ("…", "~")
-_SHORTEST = 12  # words are not cut below this
+_READABLE, _SHORTEST = 18, 9  # words are cut to the first before columns go, to the second after
 
 
 class Colour(Enum):
@@ -70,15 +70,25 @@ def seen_width(text: str) -> int:
 
 def columns(heads: Sequence[Column], rows: Sequence[Sequence[str]], style: Style) -> list[str]:
     """Lay out a table within the width: columns of least use are left out, then words are cut."""
-    keep = list(range(len(heads)))
-    widths = [max(seen_width(row[i]) for row in ([h.title for h in heads], *rows)) for i in keep]
-    while _total(widths, keep) > style.width and any(heads[i].rank for i in keep):
-        keep.remove(max(keep, key=lambda i: heads[i].rank))
+    lines = [[head.title for head in heads], *rows]
+    widths = [max(seen_width(line[i]) for line in lines) for i in range(len(heads))]
+    keep = _worth_keeping(heads, widths, style.width)
     words = [i for i in keep if not heads[i].right]
     while _total(widths, keep) > style.width and max(widths[i] for i in words) > _SHORTEST:
         widths[max(words, key=lambda i: widths[i])] -= 1
     titles = [style.paint(head.title, Colour.HEADING) for head in heads]
     return [_line(heads, row, widths, keep, style) for row in (titles, *rows)]
+
+
+def _worth_keeping(heads: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
+    """Leave out columns by rank until the rest fits with its words cut to a length that still reads."""
+    keep = list(range(len(heads)))
+    least = [
+        one if head.right else min(one, _READABLE) for head, one in zip(heads, widths, strict=True)
+    ]
+    while _total(least, keep) > width and any(heads[i].rank for i in keep):
+        keep.remove(max(keep, key=lambda i: heads[i].rank))
+    return keep
 
 
 def _total(widths: Sequence[int], keep: Sequence[int]) -> int:

@@ -151,7 +151,7 @@ def _order(placement: Placement) -> tuple[ServiceKey, Variant, str, int]:
 
 
 def _budget_use(layout: Layout, number: int, on_node: Mapping[int, Sequence[Row]]) -> BudgetUse:
-    budget, members = layout.budgets[number], layout.members(number)
+    budget, members = layout.budgets[number], layout.members[number]
     rows = [row for member in members for row in on_node.get(member, ())]
     idle, foreign, stuck = _drawn(
         layout, members, on_node, set(members) if budget.empty_off else set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -40,8 +40,9 @@ class Layout:
 
     nodes: tuple[Node, ...]
     classes: tuple[NpuClass | None, ...]
-    numbers: dict[str, int]
+    numbers: Mapping[str, int]
     budgets: tuple[Budget, ...]
+    members: tuple[tuple[int, ...], ...]  # of each budget: the nodes under it
     domains: tuple[Domain, ...]  # of each node
     domain_numbers: Ints  # of each node: row of the two tables below
     plain_rooms: Ints
@@ -49,11 +50,6 @@ class Layout:
     idle: tuple[int, ...]
     opening: Ints
     nested: bool  # no two budgets overlap without one containing the other
-
-    def members(self, budget: int) -> tuple[int, ...]:
-        """Return the numbers of the nodes under a budget."""
-        names = self.budgets[budget].nodes
-        return tuple(sorted({self.numbers[name] for name in names if name in self.numbers}))
 
 
 def layout_of(snapshot: Snapshot) -> Layout:
@@ -64,12 +60,14 @@ def layout_of(snapshot: Snapshot) -> Layout:
     idle = tuple(c.idle.milliwatts if c else 0 for c in classes)
     domains = _domains(nodes, budgets)
     distinct = sorted(set(domains))
+    numbers = {node.name: number for number, node in enumerate(nodes)}
     row = {domain: number for number, domain in enumerate(distinct)}
     return Layout(
         nodes=nodes,
         classes=classes,
-        numbers={node.name: number for number, node in enumerate(nodes)},
+        numbers=numbers,
         budgets=budgets,
+        members=tuple(_members(budget, numbers) for budget in budgets),
         domains=domains,
         domain_numbers=np.array([row[domain] for domain in domains], dtype=np.int64),
         plain_rooms=_table([domain.plain for domain in distinct], len(budgets)),
@@ -96,6 +94,10 @@ def _opening(node: Node, idle: int, domain: Domain) -> int:
     if is_occupied(node) or not domain.off:
         return 0
     return bounded(idle_npus(node, 0) * idle)
+
+
+def _members(budget: Budget, numbers: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(sorted({numbers[name] for name in budget.nodes if name in numbers}))
 
 
 def _domains(nodes: Sequence[Node], budgets: Sequence[Budget]) -> tuple[Domain, ...]:

@@ -151,7 +151,7 @@ def _free_npus(node: Node) -> int:
 
 def _first_room(layout: Layout, budget_number: int) -> int:
     budget = layout.budgets[budget_number]
-    drawn = sum(_drawn_before(layout, number, budget) for number in layout.members(budget_number))
+    drawn = sum(_drawn_before(layout, number, budget) for number in layout.members[budget_number])
     return budget.cap.milliwatts - budget.host.milliwatts - drawn
 
 

@@ -38,8 +38,8 @@ def no_class(message: str) -> Rejection:
 
 def refusal(
     service: Service, profile: Profile, npu_class: NpuClass, curves: Sequence[Curve]
-) -> Rejection | None:
-    """Return why a class can't serve the whole target even with free nodes, None where it can."""
+) -> Rejection:
+    """Return why a class can't serve the whole target even with free nodes; no option of it can."""
     fitting = [curve for curve in curves if holds_model(curve, profile, npu_class)]
     if not fitting:
         return _memory(profile, npu_class, curves)
@@ -47,8 +47,6 @@ def refusal(
     if not usable:
         return _latency(service, npu_class, fitting)
     options = [option_for(service, curve, npu_class, "") for curve in usable]
-    if any(option.counts for option in options):
-        return None
     needed = least_reserved(service, options)
     if needed is not None:
         return _service_power(service, npu_class, needed)

@@ -63,13 +63,12 @@ def _rejection(
     npu_class = draft.snapshot.classes.get(name)
     if npu_class is None:
         return _unknown_class(name, curves)
-    refused = refusal(service, draft.snapshot.profiles[service.model], npu_class, curves)
-    if refused is not None:
-        return refused
+    whole = [o for o in draft.options(service) if o.variant.npu_class == name and o.counts]
+    if not whole:
+        return refusal(service, draft.snapshot.profiles[service.model], npu_class, curves)
     cases = [
         Case(draft, tenants, service, option, spots_of(draft, service, option, draft.committed))
-        for option in draft.options(service)
-        if option.variant.npu_class == name and option.counts
+        for option in whole
     ]
     return max((_diagnosis(case) for case in cases), key=rank_of)
 

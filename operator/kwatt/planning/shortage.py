@@ -93,7 +93,7 @@ def _least_opened(ledger: Ledger, spots: Spots, replicas: int, budget: int) -> i
     layout = ledger.layout
     if not layout.budgets[budget].empty_off:
         return 0
-    members = np.isin(spots.nodes, np.array(layout.members(budget), dtype=np.int64))
+    members = np.isin(spots.nodes, np.array(layout.members[budget], dtype=np.int64))
     under = replace(spots, slots=np.where(members, spots.slots, 0))
     free = ledger.copy()
     free.room[:] = UNLIMITED

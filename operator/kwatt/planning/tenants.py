@@ -24,7 +24,7 @@ class Tenants:
 
     def under(self, budget: int, but: ServiceKey) -> tuple[str, ...]:
         """Return the services with replicas under a budget."""
-        return self._others(("budget", budget), self._layout.members(budget), but)
+        return self._others(("budget", budget), self._layout.members[budget], but)
 
     def on(self, nodes: tuple[int, ...], but: ServiceKey) -> tuple[str, ...]:
         """Return the services with replicas on any of the nodes."""

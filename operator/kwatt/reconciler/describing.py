@@ -19,7 +19,7 @@ from kwatt.model.plan import BudgetUse, Placement, Plan, Unplaced
 from kwatt.model.snapshot import Service, Snapshot
 from kwatt.observation.values import Invalid
 from kwatt.reconciler.store import Written
-from kwatt.status.budgets import describe_budget, describe_unusable_budget
+from kwatt.status.budgets import BudgetFacts, describe_budget
 from kwatt.status.catalogue import describe_class, describe_profile
 from kwatt.status.services import ServiceFacts, describe_service
 from kwatt.units import NO_POWER, Power, Throughput
@@ -98,6 +98,7 @@ class _Describer:
         self._services: dict[ServiceKey, Service] = {s.key: s for s in findings.snapshot.services}
         self._ready = _ready_replicas(findings.snapshot)
         self._uses: dict[str, BudgetUse] = {use.name: use for use in findings.plan.budgets}
+        self._windows = {budget.name: budget.window for budget in findings.snapshot.budgets}
         self._exceeded = dict(_exceeded_over(findings.snapshot, findings.left))
 
     def status(self, written: Written) -> BaseModel:
@@ -137,15 +138,15 @@ class _Describer:
         return describe_service(facts, self._now)
 
     def _budget(self, written: Written) -> PowerBudgetStatus:
-        previous = _previous(PowerBudgetStatus, written.status)
-        use = self._uses.get(written.name)
-        problem = self._problem(written)
-        if use is None:
-            why = problem or "the budget was not planned with"
-            return describe_unusable_budget(why, previous, written.generation, self._now)
-        window = next(b.window for b in self._findings.snapshot.budgets if b.name == written.name)
-        left = self._findings.left.get(written.name, NO_POWER)
-        return describe_budget(use, window, left, previous, written.generation, self._now)
+        facts = BudgetFacts(
+            generation=written.generation,
+            previous=_previous(PowerBudgetStatus, written.status),
+            use=self._uses.get(written.name),
+            window=self._windows.get(written.name),
+            left_now=self._findings.left.get(written.name, NO_POWER),
+            problem=self._problem(written),
+        )
+        return describe_budget(facts, self._now)
 
     def _class(self, written: Written) -> NPUClassStatus:
         return describe_class(

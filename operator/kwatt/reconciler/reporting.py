@@ -21,7 +21,7 @@ _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN: Final = 5.0
 _TOLD: Final = {
     "InferenceService": ("Accepted", "Placed"),
-    "PowerBudget": ("Exceeded",),
+    "PowerBudget": ("Accepted", "Exceeded"),
     "NPUClass": ("Conflict",),
     "ModelProfile": ("Accepted",),
 }

@@ -50,6 +50,7 @@ class Store:
         self._trigger = trigger
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self._own: dict[str, dict[str, Written]] = {kind: {} for kind in OWN_KINDS}
+        self._unreadable: dict[str, Invalid] = {}  # budgets whose last readable spec stays in force
 
     def feed(self, kind: str) -> Feed:
         """Return the target for one kind's informer."""
@@ -65,28 +66,37 @@ class Store:
         if kind in self._own:
             self._own[kind][uid] = _written(kind, body)
         before = self._entries[kind].get(uid)
+        if kind == "PowerBudget" and isinstance(entry, Invalid) and before is not None:
+            self._keep_cap(uid, entry)
+            return
+        self._unreadable.pop(uid, None)
         self._entries[kind][uid] = entry
         if before != entry:
+            self._trigger.poke()
+
+    def _keep_cap(self, uid: str, problem: Invalid) -> None:
+        """Keep the last readable spec of a budget: a cap must not vanish because of a typing error."""
+        if self._unreadable.get(uid) != problem:
+            self._unreadable[uid] = problem
             self._trigger.poke()
 
     def forget(self, kind: str, uid: str) -> None:
         """Drop an object that is gone."""
         if kind in self._own:
             self._own[kind].pop(uid, None)
+            self._unreadable.pop(uid, None)
         if self._entries[kind].pop(uid, None) is not None:
             self._trigger.poke()
 
     def world(self, verdicts: Mapping[tuple[str, int], str]) -> World:
         """Return all that was seen, as the input of one observation."""
-        return World.of(
-            (
-                entry
-                for kind in KINDS
-                for entry in self._entries[kind].values()
-                if not isinstance(entry, OwnedService)
-            ),
-            verdicts,
+        planned = (
+            entry
+            for kind in KINDS
+            for entry in self._entries[kind].values()
+            if not isinstance(entry, OwnedService)
         )
+        return World.of((*planned, *self._unreadable.values()), verdicts)
 
     def parsed(self, kind: str) -> Iterator[Entry]:
         """Yield the parsed objects of one kind."""

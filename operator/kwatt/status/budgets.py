@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from kwatt.api.v1alpha1.power_budget import PowerBudgetStatus
@@ -10,20 +11,34 @@ from kwatt.status.conditions import Verdict, settled
 from kwatt.units import Power, plain
 
 
-def describe_budget(
-    use: BudgetUse,
-    window: str | None,
-    left_now: Power,
-    previous: PowerBudgetStatus | None,
-    generation: int,
-    now: datetime,
-) -> PowerBudgetStatus:
-    """Return the whole status. `left_now` is the cap less the most that nodes may draw at this moment."""
-    before = previous or PowerBudgetStatus()
+@dataclass(frozen=True, slots=True)
+class BudgetFacts:
+    """All that the status of one budget is made of.
+
+    `problem` says what of the spec can't be read; `use` is what the plan counts under the cap in force,
+    None where none is. `left_now` is that cap less the most that pods hold at this moment.
+    """
+
+    generation: int
+    previous: PowerBudgetStatus | None
+    use: BudgetUse | None
+    window: str | None
+    left_now: Power
+    problem: str | None = None
+
+
+def describe_budget(facts: BudgetFacts, now: datetime) -> PowerBudgetStatus:
+    """Return the whole status; equal facts give an equal status whatever `now` is."""
+    before = facts.previous or PowerBudgetStatus()
+    verdicts = (_accepted(facts), *_enforced(facts))
+    conditions = settled(before.conditions, verdicts, facts.generation, now)
+    use = facts.use
+    if use is None:
+        return PowerBudgetStatus(observed_generation=facts.generation, conditions=conditions)
     return PowerBudgetStatus(
-        observed_generation=generation,
-        conditions=settled(before.conditions, _verdicts(use, left_now), generation, now),
-        window=window,
+        observed_generation=facts.generation,
+        conditions=conditions,
+        window=facts.window,
         cap_watts=_watts(use.cap),
         host_watts=_watts(use.host),
         idle_watts=_watts(use.idle),
@@ -37,17 +52,21 @@ def describe_budget(
     )
 
 
-def describe_unusable_budget(
-    problem: str, previous: PowerBudgetStatus | None, generation: int, now: datetime
-) -> PowerBudgetStatus:
-    """Say why a budget is not enforced."""
-    before = previous or PowerBudgetStatus()
-    verdicts = (
-        Verdict("Enforced", False, "InvalidSpec", problem),
-        Verdict("Exceeded", None, "InvalidSpec", problem),
-    )
-    conditions = settled(before.conditions, verdicts, generation, now)
-    return PowerBudgetStatus(observed_generation=generation, conditions=conditions)
+def _accepted(facts: BudgetFacts) -> Verdict:
+    if facts.problem is None:
+        return Verdict("Accepted", True, "Valid", "the spec can be used")
+    kept = "; until it is mended the least cap that can be read holds" if facts.use else ""
+    return Verdict("Accepted", False, "InvalidSpec", facts.problem + kept)
+
+
+def _enforced(facts: BudgetFacts) -> tuple[Verdict, Verdict]:
+    if facts.use is None:
+        why = facts.problem or "the budget was not planned with"
+        return (
+            Verdict("Enforced", False, "InvalidSpec", why),
+            Verdict("Exceeded", None, "InvalidSpec", why),
+        )
+    return _verdicts(facts.use, facts.left_now)
 
 
 def _verdicts(use: BudgetUse, left_now: Power) -> tuple[Verdict, Verdict]:

@@ -31,7 +31,7 @@ def describe_class(  # noqa: PLR0913  (one value per fact; they come from four p
         for node in snapshot.nodes
         if name in node.conflict
     )
-    verdicts = (_schedulable(missing, problem), _conflict(conflicts))
+    verdicts = (_readable(problem), _schedulable(missing, problem), _conflict(conflicts))
     return NPUClassStatus(
         observed_generation=generation,
         conditions=settled(before.conditions, verdicts, generation, now),
@@ -40,6 +40,12 @@ def describe_class(  # noqa: PLR0913  (one value per fact; they come from four p
         npus=sum(node.npus_capacity for node in nodes),
         conflicts=conflicts[:_SHOWN],
     )
+
+
+def _readable(problem: str | None) -> Verdict:
+    if problem:
+        return Verdict("Accepted", False, "InvalidSpec", problem)
+    return Verdict("Accepted", True, "Valid", "the spec can be read")
 
 
 def _schedulable(missing: tuple[str, ...], problem: str | None) -> Verdict:

@@ -1,0 +1,114 @@
+"""`--set` changes what is planned, and what it can't change is told in one sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kwatt.cli.edits import apply_edits
+from kwatt.cli.manifests import Objects, collect
+from kwatt.errors import InvalidInput
+from unit.observation import bodies
+
+SERVICE = ("InferenceService", "city", "traffic")
+
+
+def objects() -> Objects:
+    return collect(
+        [
+            bodies.node("n1"),
+            bodies.npu_class(),
+            bodies.profile(),
+            bodies.service(),
+            bodies.budget("rack", windows=[bodies.window()]),
+        ]
+    )
+
+
+def spec_after(edit: str, key: tuple[str, str, str]) -> Any:
+    return apply_edits(objects(), [edit])[key]["spec"]
+
+
+@pytest.mark.parametrize(
+    ("value", "watts"), [("6kW", "6k"), ("6000W", "6000"), ("6000", "6000"), ("1500mW", "1500m")]
+)
+def test_a_cap_is_set_whatever_windows_say(value: str, watts: str) -> None:
+    spec = spec_after(f"budget/rack={value}", ("PowerBudget", "", "rack"))
+
+    assert spec["watts"] == watts
+    assert "windows" not in spec
+
+
+@pytest.mark.parametrize(
+    ("edit", "path", "value"),
+    [
+        ("perSecond=1500", ("throughput", "perSecond"), "1500"),
+        ("perSecond=0.5/s", ("throughput", "perSecond"), "0.5"),
+        ("watts=600W", ("power", "watts"), "600"),
+        ("p99Milliseconds=50ms", ("latency", "p99Milliseconds"), "50"),
+        ("replicas.max=4", ("replicas", "max"), 4),
+    ],
+)
+def test_a_service_wants_something_else(edit: str, path: tuple[str, str], value: object) -> None:
+    spec = spec_after(f"service/city/traffic.{edit}", SERVICE)
+
+    assert spec[path[0]][path[1]] == value
+    assert spec["model"] == "yolo"
+
+
+def test_a_class_draws_something_else() -> None:
+    spec = spec_after("class/atom.idle=20W", ("NPUClass", "", "atom"))
+
+    assert spec["watts"] == {"idle": "20", "max": 65}
+
+
+def test_nodes_of_a_class_are_copied_with_their_labels() -> None:
+    after = apply_edits(objects(), ["nodes/atom=+2"])
+
+    names = sorted(name for kind, _, name in after if kind == "Node")
+    labels: Any = after["Node", "", "n1-added-2"]["metadata"]
+    assert names == ["n1", "n1-added-1", "n1-added-2"]
+    assert labels["labels"] == {"kubernetes.io/hostname": "n1-added-2", "npu": "atom"}
+
+
+def test_edits_follow_one_another_and_leave_the_input_alone() -> None:
+    before = objects()
+
+    after = apply_edits(before, ["budget/rack=6kW", "budget/rack=7kW"])
+
+    assert after["PowerBudget", "", "rack"]["spec"]["watts"] == "7k"  # type: ignore[index]
+    assert before == objects()
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        ("rack=6kW", "is not known; write budget/NAME=6kW"),
+        ("budget/rack", "is not known"),
+        ("budget/rack-b=6kW", "there is no PowerBudget rack-b; there are rack"),
+        ("service/traffic.perSecond=1", "there is no InferenceService default/traffic"),
+        ("service/city/traffic.colour=1", "'colour' can't be set; use .perSecond"),
+        ("service/city/traffic.perSecond=many", "'many' is not a quantity"),
+        ("service/city/traffic.perSecond=-1", "spec.throughput.perSecond"),
+        ("service/city/traffic.replicas.max=0", "spec.replicas.max"),
+        ("service/city/traffic.replicas.max=1.5", "'1.5' is not a whole number"),
+        ("budget/rack=1Ek", "quantity"),
+        ("class/atom.idle=70", "watts.idle is above watts.max"),
+        ("nodes/atom=2", "is not a number of nodes to add; write +2"),
+        ("nodes/rngd=+1", "there is no NPUClass rngd; there are atom"),
+    ],
+)
+def test_what_cannot_be_set_is_told(edit: str, says: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        apply_edits(objects(), [edit])
+
+    assert str(refused.value).startswith("--set")
+    assert says in str(refused.value)
+
+
+def test_without_a_node_of_the_class_there_is_none_to_copy() -> None:
+    without = {key: body for key, body in objects().items() if key[0] != "Node"}
+
+    with pytest.raises(InvalidInput, match="there is no node of NPUClass atom to copy"):
+        apply_edits(without, ["nodes/atom=+1"])

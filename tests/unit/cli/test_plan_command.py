@@ -1,0 +1,164 @@
+"""The command as a whole: what it prints, and its exit status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kwatt.__main__ import main
+from kwatt.cli import plan as command
+from unit.observation import bodies
+
+KEYS = ["now", "planHash", "placements", "unplaced", "budgets", "totals", "bound", "invalid"]
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run `kwatt plan` on a folder with these objects; return status, output and error."""
+
+    def _run(objects: list[dict[str, Any]], *arguments: str) -> tuple[int, str, str]:
+        path = tmp_path / "objects.json"
+        path.write_text(json.dumps({"kind": "List", "apiVersion": "v1", "items": objects}))
+        status = main(["plan", "-f", str(path), "--now", "2026-11-23T18:00:00+09:00", *arguments])
+        seen = capsys.readouterr()
+        return status, seen.out, seen.err
+
+    return _run
+
+
+def city(**service: Any) -> list[dict[str, Any]]:
+    return [
+        bodies.node("n1"),
+        bodies.npu_class(),
+        bodies.profile(),
+        bodies.service(**service),
+        bodies.budget("rack", windows=[bodies.window()]),
+    ]
+
+
+def test_all_placed_is_0(run: Run) -> None:
+    status, out, _ = run(city(), "-o", "json")
+
+    rendered = json.loads(out)
+    assert status == 0
+    assert list(rendered) == KEYS
+    assert rendered["now"] == "2026-11-23T09:00:00Z"
+    assert [(one["node"], one["replicas"]) for one in rendered["placements"]] == [("n1", 1)]
+    assert rendered["budgets"][0]["capWatts"] == 6000
+
+
+def test_something_unplaced_is_3(run: Run) -> None:
+    status, out, _ = run(city(throughput={"perSecond": "10k"}), "-o", "json")
+
+    rendered = json.loads(out)
+    assert status == 3
+    assert rendered["unplaced"][0]["service"] == "traffic"
+    assert rendered["unplaced"][0]["rejections"][0]["npuClass"] == "atom"
+
+
+def test_an_invalid_service_is_3_and_the_others_are_planned(run: Run) -> None:
+    status, out, _ = run([*city(), bodies.service("broken", model=None)], "-o", "json")
+
+    rendered = json.loads(out)
+    assert status == 3
+    assert len(rendered["placements"]) == 1
+    assert rendered["invalid"] == [
+        {
+            "kind": "InferenceService",
+            "namespace": "city",
+            "name": "broken",
+            "field": "spec.model",
+            "message": rendered["invalid"][0]["message"],
+        }
+    ]
+
+
+def test_yaml_is_the_same_document(run: Run) -> None:
+    _, as_json, _ = run(city(), "-o", "json")
+    _, as_yaml, _ = run(city(), "-o", "yaml")
+
+    assert yaml.safe_load(as_yaml) == json.loads(as_json)
+
+
+def test_the_table_names_services_and_budgets(run: Run) -> None:
+    status, out, _ = run(city())
+
+    assert status == 0
+    assert "city/traffic" in out
+    assert "rack" in out
+    assert "1 of 1 services placed" in out
+
+
+def test_a_what_if_changes_the_plan(run: Run) -> None:
+    status, out, _ = run(city(), "--set", "budget/rack=70W", "-o", "json")
+
+    assert status == 3
+    assert json.loads(out)["unplaced"][0]["rejections"][0]["reason"] == "PowerBudgetExceeded"
+
+
+def test_pods_bound_in_the_files_count(run: Run) -> None:
+    others = [bodies.pod(f"p{i}", "n1", **{bodies.ATOM: "2"}) for i in range(2)]
+
+    status, out, _ = run([*city(), *others], "-o", "json")
+
+    assert status == 3
+    assert json.loads(out)["totals"]["foreignWatts"] == 260
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plan", "-f", "/nowhere"],
+        ["plan", "-f", "/dev/null"],
+        ["plan", "-f", "/dev/null", "--now", "yesterday"],
+        ["plan", "-f", "/dev/null", "--now", "0001-01-01"],
+        ["plan", "-f", "/dev/null", "--set", "x"],
+    ],
+)
+def test_unusable_input_is_2_and_one_line(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+
+    seen = capsys.readouterr()
+    assert seen.out == ""
+    assert seen.err.startswith("kwatt plan: error: ")
+    assert seen.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["plan", "-o", "xml"], ["plan", "--wat"]])
+def test_a_wrong_command_line_is_2_and_one_line(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+
+    assert left.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["--version"])
+
+    assert left.value.code == 0
+    assert capsys.readouterr().out.startswith("kwatt ")
+
+
+def test_without_files_the_cluster_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[str | None] = []
+
+    def read_cluster(context: str | None) -> list[dict[str, Any]]:
+        asked.append(context)
+        return city()
+
+    status = command.main(["--context", "kind-a", "-o", "json"], read_cluster)
+
+    assert (status, asked) == (0, ["kind-a"])
+    assert json.loads(capsys.readouterr().out)["totals"]["placed"] == 1
