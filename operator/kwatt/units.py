@@ -34,8 +34,11 @@ _SUFFIXES = {
     "Ei": Fraction(1024**6),
 }
 _QUANTITY = re.compile(
-    r"([+-]?[0-9]{1,24}(?:\.[0-9]{0,24})?|[+-]?\.[0-9]{1,24})([a-zA-Z]{0,2}|[eE][+-]?[0-9]{1,2})"
+    r"([+-]?[0-9]{1,24}(?:\.[0-9]{0,24})?|[+-]?\.[0-9]{1,24})([a-zA-Z]{0,2}|[eE][+-]?[0-9]{1,2})",
+    re.ASCII,
 )
+_EXPONENT = re.compile(r"[eE]([+-]?[0-9]{1,2})", re.ASCII)
+_LONGEST_INTEGER = 2**80  # beyond this an integer is refused before it is written out as text
 _LARGEST = Fraction(2**63 - 1)  # what resource.Quantity holds
 
 
@@ -48,14 +51,18 @@ def parse_quantity(value: object, field: str) -> Fraction:
         raise InvalidInput(
             field, f"{value!r} is not a quantity; write a number such as 600 or 500m"
         )
-    match = _QUANTITY.fullmatch(str(value).strip())
+    if isinstance(value, int) and abs(value) > _LONGEST_INTEGER:
+        raise InvalidInput(field, "the number is too large; the limit is 2^63-1")
+    text = str(value).strip()
+    match = _QUANTITY.fullmatch(text)
     if match is None:
         raise InvalidInput(
-            field, f"{str(value)[:40]!r} is not a quantity; write a number such as 600 or 500m"
+            field, f"{text[:40]!r} is not a quantity; write a number such as 600 or 500m"
         )
     number, suffix = match.groups()
-    if suffix[:1] in ("e", "E") and len(suffix) > 1 and suffix != "Ei":
-        factor = Fraction(10) ** int(suffix[1:])
+    exponent = _EXPONENT.fullmatch(suffix)
+    if exponent:
+        factor = Fraction(10) ** int(exponent[1])
     elif suffix in _SUFFIXES:
         factor = _SUFFIXES[suffix]
     else:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +26,8 @@ from cluster.cluster import Cluster
 REPO = Path(__file__).resolve().parents[2]
 Body = dict[str, Any]
 T = TypeVar("T")
+LINGER = "kwatt.test/linger"
+CLUSTER_WIDE = ("node", "npuclass", "modelprofile", "powerbudget", "crd", "priorityclass")
 
 
 class Kubectl:
@@ -129,6 +133,21 @@ class Operator:
         """Return what it logged so far."""
         return self.log.read_text(errors="replace")
 
+    def writes(self) -> int:
+        """Return how many writes it has sent, the Lease left out."""
+        found = 0.0
+        for line in self._metrics().splitlines():
+            labels = line.partition("{")[2]
+            reads = any(f'verb="{verb}"' in labels for verb in ("GET", "LIST", "WATCH"))
+            if line.startswith("kwatt_api_requests_total{") and not reads and "leases" not in labels:
+                found += float(line.rpartition(" ")[2])
+        return int(found)
+
+    def _metrics(self) -> str:
+        ports = re.findall(r"serving address=\[\('127\.0\.0\.1', (\d+)\)", self.text())
+        with urllib.request.urlopen(f"http://127.0.0.1:{ports[-1]}/metrics", timeout=10) as answer:
+            return str(answer.read().decode())
+
 
 @contextlib.contextmanager
 def operator_running(cluster: Cluster, *args: str) -> Iterator[Operator]:
@@ -169,3 +188,88 @@ def condition(body: Body, type_: str) -> Body:
     """Return a condition of an object, {} where it has none."""
     found = body.get("status", {}).get("conditions", [])
     return next((one for one in found if one["type"] == type_), {})
+
+
+class World:
+    """A namespace of a cluster, and questions about it in the words of the tests."""
+
+    def __init__(self, kubectl: Kubectl, team: str) -> None:
+        self.kubectl = kubectl
+        self.team = team
+
+    def apply(self, *manifests: Mapping[str, Any]) -> None:
+        """Apply manifests; nodes get their status too."""
+        nodes = [one for one in manifests if one["kind"] == "Node"]
+        others = [one for one in manifests if one["kind"] != "Node"]
+        if nodes:
+            self.kubectl.apply_nodes(*nodes)
+        if others:
+            self.kubectl.apply(*others)
+
+    def patch(self, kind: str, name: str, patch: Body, *args: str) -> None:
+        """Merge a patch into an object."""
+        where = () if kind in CLUSTER_WIDE else ("-n", self.team)
+        self.kubectl("patch", kind, name, *where, "--type=merge", "-p", json.dumps(patch), *args)
+
+    def delete(self, kind: str, *names: str) -> None:
+        """Delete objects without waiting for their end."""
+        where = () if kind in CLUSTER_WIDE else ("-n", self.team)
+        self.kubectl("delete", kind, *names, *where, "--wait=false")
+
+    def pods(self, service: str = "") -> list[Body]:
+        """Return the pods that are not terminating, of one service or of all."""
+        chosen = ("-l", f"kwatt.dev/service={service}") if service else ()
+        pods = self.kubectl.items("pods", "-n", self.team, *chosen)
+        return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+
+    def running(self, service: str = "") -> list[Body]:
+        """Return the pods that run."""
+        return [pod for pod in self.pods(service) if pod["status"].get("phase") == "Running"]
+
+    def where(self, service: str = "") -> list[str]:
+        """Return the nodes of the running pods, one entry each."""
+        return sorted(pod["spec"]["nodeName"] for pod in self.running(service))
+
+    def deployments(self) -> list[Body]:
+        """Return the Deployments."""
+        return self.kubectl.items("deployments", "-n", self.team)
+
+    def service(self, name: str) -> Body:
+        """Return an InferenceService."""
+        return self.kubectl.get("inferenceservices.kwatt.dev", name, "-n", self.team)
+
+    def says(self, service: str, type_: str) -> tuple[str, str, str]:
+        """Return a condition of an InferenceService: its status, reason and message."""
+        return said(self.service(service), type_)
+
+    def budget(self, name: str) -> Body:
+        """Return a PowerBudget's status."""
+        status: Body = self.kubectl.get("powerbudget", name).get("status", {})
+        return status
+
+    def exceeded(self, name: str) -> tuple[str, str, str]:
+        """Return what a PowerBudget says of being exceeded: status, reason and message."""
+        return said({"status": self.budget(name)}, "Exceeded")
+
+    def runs(self, service: str, *nodes: str, seconds: float = 60.0) -> None:
+        """Wait until a service runs on these nodes, one entry per replica, and says so."""
+        eventually(lambda: self.where(service) == sorted(nodes), seconds, f"{service} on {nodes}")
+        count = f"{len(nodes)}/{len(nodes)}"
+        eventually(lambda: self.service(service)["status"]["summary"]["replicas"] == count)
+
+    def linger(self, service: str) -> None:
+        """Let the running pods of a service take their time to end, until `let_go`."""
+        for pod in self.running(service):
+            self.patch("pod", pod["metadata"]["name"], {"metadata": {"finalizers": [LINGER]}})
+
+    def let_go(self) -> None:
+        """Let every pod end that lingers."""
+        for pod in self.kubectl.items("pods", "-n", self.team):
+            if LINGER in pod["metadata"].get("finalizers", ()):
+                self.patch("pod", pod["metadata"]["name"], {"metadata": {"finalizers": None}})
+
+
+def said(body: Body, type_: str) -> tuple[str, str, str]:
+    """Return a condition of an object: its status, reason and message."""
+    found = condition(body, type_)
+    return found.get("status", ""), found.get("reason", ""), found.get("message", "")

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import yaml
 
@@ -80,14 +80,15 @@ def _group(api_version: str) -> str:
     return api_version.partition("/")[0] if "/" in api_version else ""
 
 
-def read_sources(sources: Iterable[str]) -> Iterator[Body]:
-    """Read all objects in files, folders (with all below them) and `-`. Raises InvalidInput."""
+def read_sources(sources: Iterable[str], stdin: TextIO) -> Iterator[Body]:
+    """Read all objects in files, folders (with all below them) and `-`, `stdin`. Raises InvalidInput."""
     for source in sources:
         if source == STDIN:
-            yield from read_documents(sys.stdin.read(), "standard input")
+            yield from read_documents(_text(stdin.read, "standard input"), "standard input")
             continue
         for path in _files(Path(source)):
-            yield from read_documents(_text(path), str(path))
+            read = partial(path.read_text, encoding="utf-8")
+            yield from read_documents(_text(read, str(path)), str(path))
 
 
 def _files(path: Path) -> list[Path]:
@@ -97,13 +98,13 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _text(path: Path) -> str:
+def _text(read: Callable[[], str], source: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read()
     except UnicodeDecodeError as error:
-        raise InvalidInput(str(path), "is not UTF-8 text") from error
+        raise InvalidInput(source, "is not UTF-8 text") from error
     except OSError as error:
-        raise InvalidInput(str(path), (error.strerror or "can't be read").lower()) from error
+        raise InvalidInput(source, (error.strerror or "can't be read").lower()) from error
 
 
 def read_documents(text: str, source: str) -> Iterator[Body]:

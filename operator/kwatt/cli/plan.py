@@ -73,7 +73,7 @@ def exit_status(report: Report) -> int:
 
 def _objects(arguments: argparse.Namespace, read_cluster: ReadCluster) -> Objects:
     sources: list[str] = arguments.filename
-    bodies = read_sources(sources) if sources else read_cluster(arguments.context)
+    bodies = read_sources(sources, sys.stdin) if sources else read_cluster(arguments.context)
     objects = collect(bodies)
     if sources and not objects:
         kinds = ", ".join(API_VERSIONS)

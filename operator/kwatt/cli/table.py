@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from kwatt.cli.document import rfc3339
 from kwatt.cli.report import Group, Report, ServiceReport, State, per_joule
 from kwatt.cli.text import Colour, Column, Segment, Style, bar, columns, figure, wrapped
 from kwatt.model.plan import BudgetUse, Plan, Unplaced
 from kwatt.model.snapshot import Budget
-from kwatt.observation.values import Invalid
+from kwatt.observation.values import Invalid, Notice, NoticeReason
 from kwatt.units import Power, Throughput
 
 _HEADS = (
@@ -179,13 +179,27 @@ def _problems(report: Report, style: Style) -> list[str]:
     sections = {
         "HELD AS THEY ARE": [f"{name}: {why}" for name, why in held],
         "INVALID": [_invalid_line(one) for one in report.invalid],
-        "NOTES": [notice.message for notice in report.notices],
+        "NOTES": _notes(report.notices),
     }
     lines: list[str] = []
     for heading, sentences in sections.items():
         lines += [style.paint(heading, Colour.HEADING)] if sentences else []
         lines += (line for text in sentences for line in wrapped(text, "  ", style))
     return lines
+
+
+def _notes(notices: Sequence[Notice]) -> list[str]:
+    """Return a sentence per notice; incomplete classes, of which a catalogue has many, share one."""
+    incomplete = [one for one in notices if one.reason is NoticeReason.CLASS_NOT_SCHEDULABLE]
+    sentences = [one.message for one in notices if one not in incomplete]
+    if len(incomplete) < 2:
+        return sentences + [one.message for one in incomplete]
+    names = ", ".join(one.name for one in incomplete)
+    return [
+        *sentences,
+        f"{len(incomplete)} NPUClasses are not schedulable until their figures are filled in "
+        f"(kubectl describe npuclass NAME says which): {names}",
+    ]
 
 
 def _invalid_line(one: Invalid) -> str:

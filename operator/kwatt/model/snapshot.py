@@ -112,7 +112,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A PowerBudget at the snapshot's time: `cap` is the least of the open windows' and the spec's watts.
+    """A PowerBudget at the snapshot's time: `cap` is the least of the open windows', else the spec's.
 
     `nodes` are the names of the nodes it covers, sorted. `empty_off`: an empty node draws nothing.
     """

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from bisect import bisect_left
 from dataclasses import dataclass
-from itertools import pairwise
 
 from kwatt.model.npu import OperatingPoint, Profile
 from kwatt.units import Power, ceiling
@@ -31,16 +30,26 @@ def meets(point: OperatingPoint, latency_micros: int | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """W(rate) of one replica of one (model, NPU class, npus, env); `points` ascend by rate."""
+    """W(rate) of one replica of one (model, NPU class, npus, env); `points` ascend by rate.
+
+    `rates` and `powers` are those of the points, in millionths of a unit per second and milliwatts.
+    """
 
     npu_class: str
     npus: int
     setting: str
     points: tuple[OperatingPoint, ...]
+    rates: tuple[int, ...]
+    powers: tuple[int, ...]
+
+    def place(self, micros: int, replicas: int) -> int:
+        """Return which point covers a replica's share of `micros`: the lowest, or len(points) beyond all."""
+        return bisect_left(self.rates, ceiling(micros, replicas))
 
     def covering(self, micros: int, replicas: int) -> OperatingPoint | None:
         """Return the lowest point whose rate covers a replica's share of `micros`, None beyond the curve."""
-        return next((p for p in self.points if p.rate.micros * replicas >= micros), None)
+        place = self.place(micros, replicas)
+        return self.points[place] if place < len(self.points) else None
 
     def draw(self, micros: int, replicas: int) -> tuple[int, int]:
         """Return what `replicas` draw together at `micros`, as an exact fraction of milliwatts.
@@ -48,28 +57,30 @@ class Curve:
         Linear between points, the lowest point's watts below it (design 6). With n replicas, share T/n
         between the points (r0, p0) and (r1, p1): n p0 + (p1 - p0) (T - n r0) / (r1 - r0).
         """
-        for low, high in pairwise(self.points):
-            if low.rate.micros * replicas < micros <= high.rate.micros * replicas:
-                run = high.rate.micros - low.rate.micros
-                rise = high.power.milliwatts - low.power.milliwatts
-                above = micros - replicas * low.rate.micros
-                return replicas * low.power.milliwatts * run + rise * above, run
-        return replicas * self.points[0].power.milliwatts, 1
+        place = self.place(micros, replicas)
+        if place == 0:
+            return replicas * self.powers[0], 1
+        low, run = self.rates[place - 1], self.rates[place] - self.rates[place - 1]
+        base, rise = self.powers[place - 1], self.powers[place] - self.powers[place - 1]
+        return replicas * base * run + rise * (micros - replicas * low), run
 
     def watts_above(self, idle: Power) -> int:
         """Return the whole watts above the idle draw of its NPUs that one replica may reach (design 6)."""
-        most = max(point.power.milliwatts for point in self.points)
-        return max(0, ceiling(most - self.npus * idle.milliwatts, 1000))
+        return max(0, ceiling(max(self.powers) - self.npus * idle.milliwatts, 1000))
 
 
 def curves_of(profile: Profile) -> tuple[Curve, ...]:
     """Sort a profile's points into curves, ordered by class, npus and setting."""
     found: dict[tuple[str, int, str], list[OperatingPoint]] = {}
-    for point in profile.points:
+    for point in sorted(profile.points, key=lambda p: (p.rate.micros, p.name)):
         key = (point.npu_class, point.npus, setting_of(point.env))
         found.setdefault(key, []).append(point)
-    return tuple(Curve(*key, _ascending(points)) for key, points in sorted(found.items()))
-
-
-def _ascending(points: Iterable[OperatingPoint]) -> tuple[OperatingPoint, ...]:
-    return tuple(sorted(points, key=lambda point: (point.rate, point.name)))
+    return tuple(
+        Curve(
+            *key,
+            points=tuple(points),
+            rates=tuple(point.rate.micros for point in points),
+            powers=tuple(point.power.milliwatts for point in points),
+        )
+        for key, points in sorted(found.items())
+    )

@@ -16,7 +16,16 @@ from kwatt.planning.curves import Curve, curves_of
 from kwatt.planning.feasibility import Pools, fitness_of
 from kwatt.planning.layout import Ints, layout_of
 from kwatt.planning.ledger import Ledger
-from kwatt.planning.options import Demand, Option, best_rate, holds_model, option_for, shape_on
+from kwatt.planning.options import (
+    Demand,
+    Offer,
+    Option,
+    best_rate,
+    holds_model,
+    offer_of,
+    option_for,
+    shape_on,
+)
 from kwatt.units import NO_POWER
 
 
@@ -58,6 +67,7 @@ class Draft:
         self.crowd = self.committed.copy()
         self.holdings: dict[ServiceKey, tuple[Holding, ...]] = {}
         self._curves: dict[str, tuple[Curve, ...]] = {}
+        self._offered: dict[str, tuple[Offer, ...]] = {}
         self._options: dict[ServiceKey, tuple[Option, ...]] = {}
         self._waiting: dict[ServiceKey, tuple[Holding, ...]] = {}
         for service in snapshot.services:
@@ -107,25 +117,19 @@ class Draft:
         if service.held is not None:
             return ()
         options = (
-            option_for(service, curve, self.snapshot.classes[curve.npu_class], resource)
-            for curve in self.curves(service)
-            if self._can_run(service, curve)
-            for resource in self._resources(service, curve.npu_class)
+            option_for(service, offer)
+            for offer in (*self._offers(service.model), *self._former_offers(service))
+            if service.allowed is None or offer.curve.npu_class in service.allowed
+            if best_rate(offer.curve, service.latency_micros) > 0
         )
         return tuple(o for o in options if o.most is None or o.least <= o.most)
 
     def curves(self, service: Service) -> tuple[Curve, ...]:
         """Return the curves of a service's model on the classes that it allows."""
-        profile = self.snapshot.profiles.get(service.model)
-        if profile is None:
-            return ()
-        if service.model not in self._curves:
-            self._curves[service.model] = curves_of(profile)
-        allowed = service.allowed
         return tuple(
             curve
-            for curve in self._curves[service.model]
-            if allowed is None or curve.npu_class in allowed
+            for curve in self._curves_of(service.model)
+            if service.allowed is None or curve.npu_class in service.allowed
         )
 
     def pool(self, service: Service, variant: Variant) -> Ints:
@@ -157,21 +161,44 @@ class Draft:
             memory_bytes=shape.memory_bytes,
         )
 
-    def _can_run(self, service: Service, curve: Curve) -> bool:
-        npu_class = self.snapshot.classes.get(curve.npu_class)
-        if npu_class is None or best_rate(curve, service.latency_micros) == 0:
-            return False
-        return holds_model(curve, self.snapshot.profiles[service.model], npu_class)
+    def _curves_of(self, model: str) -> tuple[Curve, ...]:
+        if model not in self._curves:
+            profile = self.snapshot.profiles.get(model)
+            self._curves[model] = curves_of(profile) if profile else ()
+        return self._curves[model]
 
-    def _resources(self, service: Service, npu_class: str) -> tuple[str, ...]:
-        offered = self.pools.resources(npu_class)
-        known = self.snapshot.classes[npu_class].resources
-        running = {
-            incumbent.variant.resource
-            for incumbent in service.incumbents
-            if incumbent.variant.npu_class == npu_class and incumbent.variant.resource in known
-        }
-        return tuple(sorted(running.union(offered))) or known[:1]
+    def _offers(self, model: str) -> tuple[Offer, ...]:
+        """Return the offers for a model on NPUs that nodes have, or on those of classes without nodes."""
+        if model not in self._offered:
+            self._offered[model] = tuple(
+                offer_of(curve, npu_class, resource)
+                for curve, npu_class in self._holding_curves(model)
+                for resource in self.pools.resources(npu_class.name) or npu_class.resources[:1]
+            )
+        return self._offered[model]
+
+    def _former_offers(self, service: Service) -> tuple[Offer, ...]:
+        """Return the offers for incumbents whose resource no node of the class has any more."""
+        running = {incumbent.variant for incumbent in service.incumbents}
+        if not running:
+            return ()
+        known = {offer.variant for offer in self._offers(service.model)}
+        return tuple(
+            offer_of(curve, npu_class, resource)
+            for curve, npu_class in self._holding_curves(service.model)
+            for resource in npu_class.resources
+            if Variant(curve.npu_class, resource, curve.npus, curve.setting) in running - known
+        )
+
+    def _holding_curves(self, model: str) -> list[tuple[Curve, NpuClass]]:
+        """Return a model's curves on classes that exist and whose memory holds it."""
+        found = ((c, self.snapshot.classes.get(c.npu_class)) for c in self._curves_of(model))
+        profile = self.snapshot.profiles.get(model)
+        return [
+            (curve, npu_class)
+            for curve, npu_class in found
+            if npu_class and profile and holds_model(curve, profile, npu_class)
+        ]
 
     def _admit_to_crowd(self, service: Service) -> None:
         holdings = tuple(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -85,7 +84,7 @@ class Option:
 
     def cost(self, replicas: int) -> int:
         """Return the cost of so many replicas at what they serve, as in `Count`."""
-        return _cost(self.curve, self.demand, self.served(replicas), replicas)
+        return _cost(self.curve, self.demand.idle, self.served(replicas), replicas)
 
     def useful(self) -> int:
         """Return the number of replicas beyond which a part of the target can't grow."""
@@ -113,8 +112,10 @@ def usable_points(curve: Curve, latency: int | None) -> list[OperatingPoint]:
 
 def best_rate(curve: Curve, latency: int | None) -> int:
     """Return the highest rate of one replica within the latency limit, 0 without any."""
-    points = usable_points(curve, latency)
-    return points[-1].rate.micros if points else 0
+    for point in reversed(curve.points):
+        if meets(point, latency):
+            return point.rate.micros
+    return 0
 
 
 def shape_on(service: Service, npu_class: str) -> PodShape:
@@ -127,20 +128,42 @@ def holds_model(curve: Curve, profile: Profile, npu_class: NpuClass) -> bool:
     return curve.npus * npu_class.memory_bytes >= profile.memory_bytes
 
 
-def option_for(service: Service, curve: Curve, npu_class: NpuClass, resource: str) -> Option:
-    """Make the option to run the service on a curve's variant, whose NPUs are asked for as `resource`."""
-    shape = shape_on(service, curve.npu_class)
+class Offer(NamedTuple):
+    """A curve's variant on a class, as it is for every service: what one replica draws above idle."""
+
+    curve: Curve
+    variant: Variant
+    watts: int
+    idle: Power
+
+
+def offer_of(curve: Curve, npu_class: NpuClass, resource: str) -> Offer:
+    """Return the offer to run on a curve's variant, whose NPUs are asked for as `resource`."""
+    variant = Variant(curve.npu_class, resource, curve.npus, curve.setting)
+    return Offer(curve, variant, curve.watts_above(npu_class.idle), npu_class.idle * curve.npus)
+
+
+def option_for(service: Service, offer: Offer) -> Option:
+    """Make the option to run a service as an offer says."""
+    shape = shape_on(service, offer.curve.npu_class)
     demand = Demand(
         namespace=service.key.namespace,
-        variant=Variant(curve.npu_class, resource, curve.npus, curve.setting),
-        watts=curve.watts_above(npu_class.idle),
-        idle=npu_class.idle * curve.npus,
+        variant=offer.variant,
+        watts=offer.watts,
+        idle=offer.idle,
         cpu_milli=shape.cpu_milli,
         memory_bytes=shape.memory_bytes,
     )
-    least, most = max(1, service.min_replicas), most_replicas(service, demand.reserved)
-    counts = counts_on(service, curve, demand, most)
-    return Option(demand, curve, service.target.micros, service.latency_micros, least, most, counts)
+    most = most_replicas(service, demand.reserved)
+    return Option(
+        demand=demand,
+        curve=offer.curve,
+        target=service.target.micros,
+        latency=service.latency_micros,
+        least=max(1, service.min_replicas),
+        most=most,
+        counts=counts_on(service, offer, most),
+    )
 
 
 def most_replicas(service: Service, reserved: Power) -> int | None:
@@ -151,26 +174,34 @@ def most_replicas(service: Service, reserved: Power) -> int | None:
     return min(limits, default=None)
 
 
-def counts_on(
-    service: Service, curve: Curve, demand: Demand, most: int | None
-) -> tuple[Count, ...]:
+def counts_on(service: Service, offer: Offer, most: int | None) -> tuple[Count, ...]:
     """Return the counts that serve the whole target with at most `most` replicas, as `Option` has them.
 
     Draw is linear in the number of replicas between two points, so the least lies at a number that
     puts the share on a point (rounded up or down), or at a bound.
     """
-    least, target = max(1, service.min_replicas), service.target.micros
+    curve, target, least = offer.curve, service.target.micros, max(1, service.min_replicas)
+    meeting = [meets(point, service.latency_micros) for point in curve.points]
+    counts: list[Count] = []
+    for replicas in _worth_trying(curve, target, least, most):
+        place = curve.place(target, replicas)
+        if place < len(meeting) and meeting[place]:
+            cost = _cost(curve, offer.idle, target, replicas)
+            if not counts or cost < counts[-1].cost:
+                counts.append(Count(replicas, cost))
+    return tuple(counts)
+
+
+def _worth_trying(curve: Curve, target: int, least: int, most: int | None) -> list[int]:
+    if most is not None and most < least:
+        return []
     wanted = {least}
-    for point in curve.points:
-        if point.rate.micros > 0:
-            wanted |= {target // point.rate.micros, ceiling(target, point.rate.micros)}
-    bounded = {max(least, n if most is None else min(n, most)) for n in wanted}
-    whole = [
-        Count(n, _cost(curve, demand, target, n))
-        for n in sorted(bounded)
-        if (most is None or n <= most) and _covers(curve, target, n, service.latency_micros)
-    ]
-    return tuple(_falling(whole))
+    for rate in curve.rates:
+        if rate > 0:
+            whole, rest = divmod(target, rate)
+            wanted.add(max(least, whole))
+            wanted.add(max(least, whole + (rest > 0)))
+    return sorted(wanted if most is None else {min(replicas, most) for replicas in wanted})
 
 
 def _covers(curve: Curve, target: int, replicas: int, latency: int | None) -> bool:
@@ -178,14 +209,6 @@ def _covers(curve: Curve, target: int, replicas: int, latency: int | None) -> bo
     return point is not None and meets(point, latency)
 
 
-def _cost(curve: Curve, demand: Demand, served: int, replicas: int) -> int:
+def _cost(curve: Curve, idle: Power, served: int, replicas: int) -> int:
     numerator, denominator = curve.draw(served, replicas)
-    return 1000 * numerator // denominator - 1000 * replicas * demand.idle.milliwatts
-
-
-def _falling(counts: Iterable[Count]) -> Iterable[Count]:
-    least: int | None = None
-    for count in counts:
-        if least is None or count.cost < least:
-            least = count.cost
-            yield count
+    return 1000 * numerator // denominator - 1000 * replicas * idle.milliwatts

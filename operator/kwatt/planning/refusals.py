@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from kwatt.model.npu import NpuClass, Profile
 from kwatt.model.plan import Reason, Rejection
 from kwatt.model.snapshot import Service
 from kwatt.planning.curves import Curve
-from kwatt.planning.options import (
-    Option,
-    best_rate,
-    counts_on,
-    holds_model,
-    option_for,
-)
+from kwatt.planning.options import Offer, best_rate, counts_on, holds_model, offer_of
 from kwatt.units import Power, Throughput
 
 
@@ -46,19 +40,18 @@ def refusal(
     usable = [c for c in fitting if best_rate(c, service.latency_micros) > 0]
     if not usable:
         return _latency(service, npu_class, fitting)
-    options = [option_for(service, curve, npu_class, "") for curve in usable]
-    needed = least_reserved(service, options)
+    needed = least_reserved(service, [offer_of(curve, npu_class, "") for curve in usable])
     if needed is not None:
         return _service_power(service, npu_class, needed)
-    return _throughput(service, profile, npu_class, options)
+    return _throughput(service, profile, npu_class, usable)
 
 
-def least_reserved(service: Service, options: Sequence[Option]) -> Power | None:
+def least_reserved(service: Service, offers: Iterable[Offer]) -> Power | None:
     """Return the least reserved watts of the whole service were power.watts no limit, None if never whole."""
     found = [
-        option.demand.reserved * counts[0].replicas
-        for option in options
-        if (counts := counts_on(service, option.curve, option.demand, service.max_replicas))
+        (offer.idle + Power.of_watts(offer.watts)) * counts[0].replicas
+        for offer in offers
+        if (counts := counts_on(service, offer, service.max_replicas))
     ]
     return min(found, default=None)
 
@@ -92,9 +85,9 @@ def _latency(service: Service, npu_class: NpuClass, curves: Sequence[Curve]) -> 
 
 
 def _throughput(
-    service: Service, profile: Profile, npu_class: NpuClass, options: Sequence[Option]
+    service: Service, profile: Profile, npu_class: NpuClass, curves: Sequence[Curve]
 ) -> Rejection:
-    reach = _most_sustained(service, options)
+    reach = _most_sustained(service, curves)
     if reach is None or reach >= service.target:
         return _latency_between_points(service, npu_class)
     return Rejection(
@@ -110,10 +103,10 @@ def _throughput(
     )
 
 
-def _most_sustained(service: Service, options: Sequence[Option]) -> Throughput | None:
+def _most_sustained(service: Service, curves: Sequence[Curve]) -> Throughput | None:
     if service.max_replicas is None:
         return None
-    best = max(best_rate(option.curve, service.latency_micros) for option in options)
+    best = max(best_rate(curve, service.latency_micros) for curve in curves)
     return Throughput(best * service.max_replicas)
 
 

@@ -20,7 +20,6 @@ from kwatt.planning.layout import bounded
 from kwatt.planning.ledger import Ledger, quota_needs
 from kwatt.planning.options import Option
 from kwatt.planning.place import can_be_whole, spots_of
-from kwatt.planning.refusals import least_reserved
 from kwatt.planning.rejections import rank_of
 from kwatt.planning.shortage import Shortage, budget_shortages
 from kwatt.planning.spots import Spots, with_more
@@ -166,9 +165,13 @@ def _more_quota(draft: Draft, service: Service, rejection: Rejection) -> Iterato
 
 def _more_service_power(draft: Draft, service: Service, rejection: Rejection) -> Iterator[Trial]:
     without = replace(service, power_limit=None)
-    needed = least_reserved(service, _options_on(draft, without, rejection))
-    if needed is not None:
-        watts = ceiling(needed.milliwatts, 1000)
+    reserved = [
+        option.demand.reserved * option.counts[0].replicas
+        for option in _options_on(draft, without, rejection)
+        if option.counts
+    ]
+    if reserved:
+        watts = ceiling(min(reserved).milliwatts, 1000)
         trial = replace(service, power_limit=Power.of_watts(watts))
         yield _changed(draft, trial, rejection, ("power.watts", watts))
 

@@ -20,13 +20,23 @@ def test_a_folder_is_read_with_all_below_it(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text(json.dumps({"kind": "Pod", "metadata": {"name": "p"}}))
     (tmp_path / "notes.txt").write_text("not a manifest: [")
 
-    assert [body["kind"] for body in read_sources([str(tmp_path)])] == ["Pod", "Node"]
+    assert [body["kind"] for body in read_sources([str(tmp_path)], io.StringIO())] == [
+        "Pod",
+        "Node",
+    ]
 
 
-def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{NODE}---\n{NODE}"))
+def test_a_dash_is_standard_input() -> None:
+    stdin = io.StringIO(f"{NODE}---\n{NODE}")
 
-    assert len(list(read_sources(["-"]))) == 2
+    assert len(list(read_sources(["-"], stdin))) == 2
+
+
+def test_standard_input_that_is_no_text_is_named() -> None:
+    stdin = io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), encoding="utf-8")
+
+    with pytest.raises(InvalidInput, match="standard input: is not UTF-8 text"):
+        list(read_sources(["-"], stdin))
 
 
 def test_lists_are_unfolded_and_give_their_items_a_kind() -> None:
@@ -82,7 +92,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
         path.write_bytes(content)
 
     with pytest.raises(InvalidInput, match=r"a\.yaml"):
-        list(read_sources([str(path)]))
+        list(read_sources([str(path)], io.StringIO()))
 
 
 def test_kinds_of_other_groups_are_left_out() -> None:

@@ -174,6 +174,12 @@ def test_a_class_without_figures_names_them() -> None:
     assert parsed.missing == ("spec.memory", "spec.watts.idle")
 
 
+@pytest.mark.parametrize("name", ["atom.max", "a" * 64, "Atom"])
+def test_a_class_name_must_be_fit_for_a_label(name: str) -> None:
+    with pytest.raises(InvalidInput, match=r"^metadata\.name: becomes a label"):
+        parse_npu_class(npu_class(name))
+
+
 def test_a_profile_sorts_its_points() -> None:
     points = [point("b", perSecond=2), point("a", perSecond=1, env={"Z": "1", "A": "2"})]
 

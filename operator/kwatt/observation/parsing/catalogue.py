@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from kwatt.api.v1alpha1.meta import NodeSelector, PodToleration
 from kwatt.api.v1alpha1.model_profile import ModelProfileSpec, Point, ProfileBaseline
 from kwatt.api.v1alpha1.npu_class import NPUClassSpec, NpuWatts
+from kwatt.errors import InvalidInput
 from kwatt.model.npu import Baseline, NpuClass, OperatingPoint, Profile
 from kwatt.model.selectors import LabelSelector, Requirement, Toleration
 from kwatt.observation.parsing.reading import Body, read_identity, read_integer, read_mapping
@@ -12,10 +15,17 @@ from kwatt.observation.parsing.validation import validated
 from kwatt.observation.values import ParsedClass, ParsedProfile
 from kwatt.units import Power, Throughput, ceiling, nearest, parse_quantity
 
+_CLASS_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
 
 def parse_npu_class(body: Body) -> ParsedClass:
     """Parse an NPUClass. Raises InvalidInput. One with figures missing is valid, but not schedulable."""
     identity = read_identity(body, "NPUClass", namespaced=False)
+    if not _CLASS_NAME.fullmatch(identity.name):
+        raise InvalidInput(
+            "metadata.name",
+            "becomes a label: use at most 63 lower-case letters, digits and '-'",
+        )
     spec = validated(NPUClassSpec, body)
     missing = _missing(spec)
     resources = (spec.resource_name, *spec.alternative_resource_names)

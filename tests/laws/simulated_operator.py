@@ -1,0 +1,211 @@
+"""KWatt on a simulated cluster: what its informers know, and its cycles with writes that may get lost.
+
+`observe`, `plan`, `diff` and `Shares` are the real ones; the order of writes is that of `Applier`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+from kwatt import names
+from kwatt.changes.diff import diff
+from kwatt.changes.values import Changes, Group, Release, Scale, ShareChange
+from kwatt.manifests.deployments import deployment_name
+from kwatt.model.snapshot import Snapshot
+from kwatt.observation.observe import observe
+from kwatt.observation.values import ParsedDeployment, ParsedNode, ParsedPod, ParsedService
+from kwatt.observation.world import World
+from kwatt.planning.plan import plan
+from kwatt.reconciler.applying import Shares
+from laws.simulation import Cluster, Logged, with_share
+
+
+class View:
+    """What the operator's informers know: of each kind the history up to some point."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._read: defaultdict[type, int] = defaultdict(int)
+        self._seen: dict[tuple[type, str], Any] = {}
+        self.catch_up({})
+
+    def catch_up(self, lags: dict[type, int]) -> None:
+        """Read each kind's history up to its last `lags` entries, never backwards."""
+        by_kind: defaultdict[type, list[Logged]] = defaultdict(list)
+        for entry in self._cluster.log:
+            by_kind[entry.kind].append(entry)
+        for kind, entries in by_kind.items():
+            until = max(self._read[kind], len(entries) - lags.get(kind, 0))
+            for entry in entries[self._read[kind] : until]:
+                self._take(entry)
+            self._read[kind] = until
+
+    def learn(self, key: str, value: Any) -> None:
+        """Take the API server's answer to a write of one's own."""
+        self._take(Logged(self._cluster.version, type(value), key, value))
+
+    def _take(self, entry: Logged) -> None:
+        key = (entry.kind, entry.key)
+        known = self._seen.get(key)
+        if entry.value is None:
+            self._seen.pop(key, None)
+        elif int(getattr(known, "resource_version", "") or 0) <= entry.version:
+            self._seen[key] = entry.value
+
+    def version_of(self, kind: type) -> int:
+        """Return up to which version a kind's history is known."""
+        unread = [e for e in self._cluster.log if e.kind is kind][self._read[kind] :]
+        return unread[0].version - 1 if unread else self._cluster.version
+
+    def world(self) -> World:
+        """Return what is known as the input of an observation."""
+        return World.of(self._seen.values())
+
+
+class Fate(NamedTuple):
+    """What becomes of a write: whether it takes effect (now or rounds later), and is answered."""
+
+    takes_effect: bool = True
+    answered: bool = True
+    late: bool = False
+
+
+FINE: Final = Fate()
+
+
+class Killed(Exception):
+    """The operator's process ended between two writes."""
+
+
+@dataclass
+class Operator:
+    """Runs cycles as the reconciler does, with the same order of writes."""
+
+    cluster: Cluster
+    audit: Callable[[], None]
+    fates: tuple[Fate, ...] = ()
+    writes_left: int = 10**6
+    late: list[Callable[[], Any]] = field(default_factory=list)
+    writes: int = 0
+
+    def __post_init__(self) -> None:
+        self.view = View(self.cluster)
+        self.shares = Shares(lambda: self.cluster.now.timestamp())
+
+    def cycle(self) -> int:
+        """Observe, plan, apply; return how many writes were tried."""
+        before = self.writes
+        snapshot = observe(self.view.world(), self.cluster.now).snapshot
+        changes = diff(snapshot, plan(snapshot), self.shares.advertised(snapshot))
+        self._apply(changes, snapshot)
+        return self.writes - before
+
+    def land(self) -> Iterator[None]:
+        """Let the writes that were on their way arrive."""
+        while self.late:
+            yield self.late.pop(0)()
+
+    def _apply(self, changes: Changes, snapshot: Snapshot) -> None:
+        for change in changes.lower:
+            self._send(lambda change=change: self._patch_share(change))
+        for removal in changes.remove:
+            self._send(lambda r=removal: self.cluster.drop(ParsedDeployment, r.name))
+        for cost in changes.costs:
+            self._send(lambda c=cost: self._patch_pod(c.uid, deletion_cost=c.cost))
+        for scale in changes.shrink:
+            self._scale(scale, snapshot)
+        for eviction in changes.evict:
+            self._send(lambda e=eviction: self._evict(e.uid))
+        for scale in changes.grow:
+            self._scale(scale, snapshot)
+        missed = {c.node for c in changes.raise_ if not self._raise(c)}
+        for release in changes.release:
+            if release.node not in missed:
+                self._send(lambda r=release: self._release(r))
+
+    def _raise(self, change: ShareChange) -> bool:
+        answer = self._send(lambda: self._patch_share(change))
+        if answer == "lost":
+            self.shares.may_have_risen(change)
+        return answer == "done"
+
+    def _send(self, write: Callable[[], Any]) -> str:
+        """Carry out a write as its fate has it; the next fate is taken from the front of the list."""
+        if self.writes_left <= 0:
+            raise Killed
+        self.writes_left -= 1
+        self.writes += 1
+        fate, *rest = self.fates or (FINE,)
+        self.fates = tuple(rest)
+        if fate.late:
+            self.late.append(write)
+            return "lost"
+        answer = write() if fate.takes_effect else None
+        self.audit()
+        if not fate.answered:
+            return "lost"
+        if answer is None:
+            return "refused"
+        self.view.learn(*answer)
+        return "done"
+
+    def _patch_share(self, change: ShareChange) -> tuple[str, Any] | None:
+        node = self.cluster.get(ParsedNode, change.node)
+        if node is None or node.resource_version != change.resource_version:
+            return None
+        return node.name, self.cluster.put(node.name, with_share(node, change.after))
+
+    def _patch_pod(self, uid: str, **values: Any) -> tuple[str, Any] | None:
+        pod = self.cluster.get(ParsedPod, uid)
+        return (uid, self.cluster.put(uid, replace(pod, **values))) if pod else None
+
+    def _evict(self, uid: str) -> None:
+        pod = self.cluster.get(ParsedPod, uid)
+        if pod is not None:
+            self.cluster.end(pod)
+
+    def _release(self, release: Release) -> tuple[str, Any] | None:
+        pod = self.cluster.get(ParsedPod, release.uid)
+        if pod is None or not pod.gated or pod.resource_version != release.resource_version:
+            return None
+        now = self.cluster.now
+        return self._patch_pod(release.uid, gated=False, hostname=release.node, released=now)
+
+    def _scale(self, scale: Scale, snapshot: Snapshot) -> None:
+        have = {Group(d.service, d.variant): d for d in snapshot.deployments}
+        existing = have.get(Group(scale.service, scale.variant))
+        held = next(s.held for s in snapshot.services if s.key == scale.service)
+        name = existing.name if existing else deployment_name(scale.service.name, scale.variant)
+        known = self.cluster.get(ParsedDeployment, name)
+        if held and existing is None:
+            return
+        wanted = _deployment(self.cluster, name, scale)
+        if held and known:
+            wanted = replace(known, replicas=scale.replicas)
+        if wanted is not None and wanted != known:
+            self._send(lambda: (name, self.cluster.put(name, wanted)))
+
+
+def _deployment(cluster: Cluster, name: str, scale: Scale) -> ParsedDeployment | None:
+    service, variant = scale.service, scale.variant
+    owner = cluster.get(ParsedService, service.name)
+    labels = {
+        names.SERVICE_LABEL: service.name,
+        names.VARIANT_LABEL: name,
+        names.CLASS_LABEL: variant.npu_class,
+        names.NPUS_LABEL: str(variant.npus),
+    } | ({names.SETTING_LABEL: variant.setting} if variant.setting else {})
+    return owner and ParsedDeployment(
+        uid=f"d-{name}",
+        namespace=service.namespace,
+        name=name,
+        service=service.name,
+        owner_uid=owner.uid,
+        labels=labels,
+        asked={variant.resource: variant.npus, names.WATTS: scale.pod_watts},
+        replicas=scale.replicas,
+        desired="applied",
+    )
