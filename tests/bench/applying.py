@@ -75,7 +75,10 @@ def apply_kwatt(on: Ground, size: Size, operator: Operator) -> Applying:
     after = cycle_seconds(operator)
     none = (0.0, 0)
     steps = {
-        step: (after[step][0] - before.get(step, none)[0], after[step][1] - before.get(step, none)[1])
+        step: (
+            after[step][0] - before.get(step, none)[0],
+            after[step][1] - before.get(step, none)[1],
+        )
         for step in after
     }
     return Applying(**{**_fields(found), "steps": steps})

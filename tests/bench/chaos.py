@@ -115,9 +115,7 @@ def run_chaos(on: Ground, operator: Operator, size: Size, kills: int, seed: int)
         raise RuntimeError(f"the churn ended early: {churn.failure}")
     report = json.loads(observer.read_text())
     seconds = time.time() - begun
-    return Chaos(
-        seed, tuple(done), churn.counts, seconds, converged, tuple(unsettled), report
-    )
+    return Chaos(seed, tuple(done), churn.counts, seconds, converged, tuple(unsettled), report)
 
 
 @contextlib.contextmanager
@@ -174,8 +172,4 @@ def _settled(body: Body) -> bool:
     status, generation = body.get("status", {}), body["metadata"]["generation"]
     placed = [c for c in status.get("conditions", []) if c["type"] == "Placed"]
     ready, _, planned = status.get("summary", {}).get("replicas", "0/0").partition("/")
-    return (
-        bool(placed) and placed[0].get("observedGeneration") == generation and ready == planned
-    )
-
-
+    return bool(placed) and placed[0].get("observedGeneration") == generation and ready == planned

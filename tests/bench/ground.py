@@ -107,7 +107,7 @@ def cycle_seconds(operator: Operator) -> dict[str, tuple[float, int]]:
 
 def metrics(operator: Operator) -> str:
     """Return what the operator's own endpoint tells, nothing while it is not up."""
-    address = f"starting.*?serving address=\\[\\('127.0.0.1', (\\d+)\\)\\]"
+    address = "serving address=\\[\\('127.0.0.1', (\\d+)\\)\\]"
     ports = re.findall(address, operator.text(), re.DOTALL)
     if not ports or not operator.running:
         return ""

@@ -139,7 +139,11 @@ class Operator:
         for line in self._metrics().splitlines():
             labels = line.partition("{")[2]
             reads = any(f'verb="{verb}"' in labels for verb in ("GET", "LIST", "WATCH"))
-            if line.startswith("kwatt_api_requests_total{") and not reads and "leases" not in labels:
+            if (
+                line.startswith("kwatt_api_requests_total{")
+                and not reads
+                and "leases" not in labels
+            ):
                 found += float(line.rpartition(" ")[2])
         return int(found)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from cluster.nodes import node
@@ -11,6 +12,7 @@ Body = dict[str, Any]
 RACK = "topology.kubernetes.io/rack"
 RESOURCE = "example.com/npu"
 CLASS_LABEL = "example.com/product"
+IMAGE = "registry.k8s.io/pause:3.10"
 
 
 def npu_node(name: str, rack: str = "a1", npus: int = 4, product: str = "one", **more: Any) -> Body:
@@ -82,7 +84,7 @@ def service(
     }
 
 
-def pod_template(image: str = "registry.k8s.io/pause:3.10", **spec: Any) -> Body:
+def pod_template(image: str = IMAGE, **spec: Any) -> Body:
     """Return a pod template with one container and one port."""
     container = {"name": "server", "image": image, "ports": [{"containerPort": 8000}]}
     return {"spec": {"containers": [container], "terminationGracePeriodSeconds": 1, **spec}}
@@ -103,20 +105,60 @@ def priority(name: str, value: int) -> Body:
     return {
         "apiVersion": "scheduling.k8s.io/v1",
         "kind": "PriorityClass",
-        "metadata": {"name": name},
+        "metadata": {"name": name, "labels": {"kwatt.test": "true"}},
         "value": value,
     }
 
 
-def namespace(name: str) -> Body:
-    """Return a Namespace."""
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+def named(one: Body, name: str) -> Body:
+    """Return a manifest under another name."""
+    return {**one, "metadata": {**one["metadata"], "name": name}}
 
 
-def watts_of(pods: Sequence[Body]) -> int:
-    """Sum the kwatt.dev/watts that pods ask for."""
-    return sum(
-        int(c.get("resources", {}).get("requests", {}).get("kwatt.dev/watts", 0))
-        for pod in pods
-        for c in pod["spec"]["containers"]
-    )
+def foreign_pod(name: str, namespace: str, node: str, npus: int = 1) -> Body:
+    """Return a pod that asks for NPUs and knows nothing of watts."""
+    asked = {RESOURCE: str(npus)}
+    container = {"name": "main", "image": IMAGE, "resources": {"requests": asked, "limits": asked}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "containers": [container],
+            "nodeSelector": {"kubernetes.io/hostname": node},
+            "terminationGracePeriodSeconds": 1,
+        },
+    }
+
+
+def quota(namespace: str, watts: int) -> Body:
+    """Return a quota of the watts above idle that a namespace may ask for."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "watts", "namespace": namespace},
+        "spec": {"hard": {"requests.kwatt.dev/watts": str(watts)}},
+    }
+
+
+def disruption_budget(service: str, namespace: str, least: int) -> Body:
+    """Return a PodDisruptionBudget over the pods of a service."""
+    chosen = {"matchLabels": {"kwatt.dev/service": service}}
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": service, "namespace": namespace},
+        "spec": {"minAvailable": least, "selector": chosen},
+    }
+
+
+def window(start: datetime, end: datetime, watts: int) -> Body:
+    """Return a window from one time of day in UTC to another."""
+    clock = {"from": f"{start:%H:%M}", "to": f"{end:%H:%M}"}
+    return {"name": "now", "timeZone": "UTC", **clock, "watts": watts}
+
+
+def watts_of(pod: Body) -> int:
+    """Return the kwatt.dev/watts that a pod asks for."""
+    requests = (one.get("resources", {}).get("requests", {}) for one in pod["spec"]["containers"])
+    return sum(int(one.get("kwatt.dev/watts", 0)) for one in requests)

@@ -40,6 +40,9 @@ class Cluster:
         self.leaving: dict[str, int] = {}  # rounds until a terminating pod is gone
         self._objects: defaultdict[type, dict[str, Any]] = defaultdict(dict)
 
+    def __repr__(self) -> str:
+        return "\n".join(str(one) for kind in self._objects for one in self.all(kind).values())
+
     def all(self, kind: type) -> dict[str, Any]:
         """Return the objects of a kind in the order of their keys."""
         return dict(sorted(self._objects[kind].items()))

@@ -12,9 +12,10 @@ from kwatt.cli.manifests import Objects
 from kwatt.errors import InvalidInput
 from kwatt.model.npu import NpuClass
 from kwatt.observation.nodes import match_classes
-from kwatt.observation.parsing.reading import Body, read_quantity
+from kwatt.observation.parsing.reading import Body
 from kwatt.observation.parsing.table import parse
 from kwatt.observation.values import Invalid, ParsedClass, ParsedNode
+from kwatt.units import parse_quantity
 
 MOST_NODES = 100_000
 _HELP = "write budget/NAME=6kW, service/NAMESPACE/NAME.perSecond=1500, class/NAME.idle=20 or nodes/CLASS=+2"
@@ -121,7 +122,7 @@ def _with_field(body: Body, field: Field, value: str, place: str) -> Body:
     amount = value.removesuffix(field.unit).strip() if field.unit else value
     if not field.unit and not re.fullmatch("[0-9]{1,9}", amount):
         raise InvalidInput(place, f"{value!r} is not a whole number")
-    read_quantity(amount, place)
+    parse_quantity(amount, place)
     return _with_value(body, ("spec", *field.path), amount if field.unit else int(amount))
 
 

@@ -93,7 +93,7 @@ def test_edits_follow_one_another_and_leave_the_input_alone() -> None:
         ("service/city/traffic.perSecond=-1", "spec.throughput.perSecond"),
         ("service/city/traffic.replicas.max=0", "spec.replicas.max"),
         ("service/city/traffic.replicas.max=1.5", "'1.5' is not a whole number"),
-        ("budget/rack=1Ek", "quantity"),
+        ("budget/rack=1Ek", "suffix"),
         ("class/atom.idle=70", "watts.idle is above watts.max"),
         ("nodes/atom=2", "is not a number of nodes to add; write +2"),
         ("nodes/rngd=+1", "there is no NPUClass rngd; there are atom"),

@@ -20,11 +20,10 @@ from kwatt.observation.parsing.reading import (
     read_integer,
     read_items,
     read_mapping,
-    read_quantity,
 )
 from kwatt.observation.parsing.validation import validated
 from kwatt.observation.values import Invalid, ParsedBudget, Window
-from kwatt.units import Power, nearest
+from kwatt.units import Power, nearest, parse_quantity
 
 _DAYS = {day: index for index, day in enumerate(Day)}
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
@@ -96,7 +95,7 @@ def _readable_caps(spec: Body) -> list[Power]:
     caps = []
     for window in read_items(spec, "windows", "spec."):
         try:
-            caps.append(Power(nearest(read_quantity(window.get("watts"), "watts") * 1000)))
+            caps.append(Power(nearest(parse_quantity(window.get("watts"), "watts") * 1000)))
         except InvalidInput:
             continue
     return [cap for cap in caps if cap.milliwatts >= 0]

@@ -14,11 +14,10 @@ from kwatt.observation.parsing.reading import (
     read_items,
     read_mapping,
     read_pairs,
-    read_quantity,
     read_text,
     read_texts,
 )
-from kwatt.units import ceiling
+from kwatt.units import ceiling, parse_quantity
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
@@ -95,7 +94,7 @@ def amount(resource: str, value: object, path: str) -> int:
 # a cluster uses few distinct amounts, and exact fractions are slow
 @lru_cache(maxsize=4096, typed=True)
 def _amount(resource: str, value: str | float, path: str) -> int:
-    exact = read_quantity(value, path) * (1000 if resource == "cpu" else 1)
+    exact = parse_quantity(value, path) * (1000 if resource == "cpu" else 1)
     if exact < 0:
         raise InvalidInput(path, "is negative; write 0 or more")
     return ceiling(exact.numerator, exact.denominator)

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from fractions import Fraction
 from typing import NamedTuple
 
 from kwatt.errors import InvalidInput
-from kwatt.units import parse_quantity
 
 Body = Mapping[str, object]
 
@@ -98,14 +96,6 @@ def read_flag(body: Body, key: str, path: str = "") -> bool:
     if value is not None and not isinstance(value, bool):
         raise InvalidInput(path + key, "must be true or false")
     return bool(value)
-
-
-def read_quantity(value: object, path: str) -> Fraction:
-    """Parse a Kubernetes quantity exactly, whatever it is written as."""
-    try:
-        return parse_quantity(value, path)
-    except ValueError as error:  # a number of thousands of digits, or an exponent that is none
-        raise InvalidInput(path, "is not a quantity; write a number such as 600 or 500m") from error
 
 
 def read_time(text: str) -> datetime | None:

@@ -1,0 +1,108 @@
+"""`make bench`: KWatt against plain Deployments, and what it writes, uses and withstands.
+
+    python tests/bench/bench.py [--quick] [--only apply|idle|restart|chaos] [--runs N] [--seed N]
+
+Tables go to standard output, progress to standard error. The exit status is 1 when a cap was exceeded, or
+something was written to an unchanged cluster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # `bench` is the folder, not this file
+os.environ.setdefault("KWATT_CLUSTERS", f"{tempfile.gettempdir()}/kwatt-bench-{os.getuid()}")
+
+from e2e.harness import REPO, Operator
+
+from bench import load
+from bench.applying import apply_kwatt, apply_plain
+from bench.chaos import run_chaos
+from bench.ground import Ground, ground, operated, say
+from bench.processes import memory
+from bench.quiet import restart, stay_idle
+from bench.report import body, page
+from bench.results import Results, broken
+
+PARTS = ("apply", "idle", "restart", "chaos")
+
+
+def main() -> int:
+    """Run the benchmark."""
+    options = _options()
+    for number in (signal.SIGINT, signal.SIGTERM):  # so that no cluster is left
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    results = Results(load.QUICK if options.quick else load.FULL)
+    say(f"load average {os.getloadavg()[0]:.2f}, seed {options.seed}")
+    for run in range(options.runs):
+        if "apply" in options.parts:
+            _run_plain(results)
+        _run_kwatt(results, options, last=run == options.runs - 1)
+    print(body(results))
+    if options.write_docs:
+        (REPO / "docs" / "benchmarks.md").write_text(page(results, _versions()))
+    return 1 if list(broken(results)) else 0
+
+
+def _run_plain(results: Results) -> None:
+    for services, runs in ((False, results.plain), (True, results.plain_services)):
+        with ground(results.size) as on:
+            runs.append(apply_plain(on, results.size, services=services))
+
+
+def _run_kwatt(results: Results, options: argparse.Namespace, *, last: bool) -> None:
+    with ground(results.size) as on, operated(on, results.size) as operator:
+        results.kwatt.append(apply_kwatt(on, results.size, operator))
+        if last:
+            _run_parts(results, options, on, operator)
+
+
+def _run_parts(
+    results: Results, options: argparse.Namespace, on: Ground, operator: Operator
+) -> None:
+    if "idle" in options.parts:
+        results.idle = stay_idle(on, operator, options.idle_seconds)
+    results.peak = memory(operator.pid)
+    if "restart" in options.parts:
+        results.restart = restart(on, operator)
+    if "chaos" in options.parts:
+        results.chaos = run_chaos(on, operator, results.size, options.kills, options.seed)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure KWatt on local control planes.")
+    parser.add_argument("--quick", action="store_true", help="40 services, 5 kills, 60 s idle")
+    parser.add_argument(
+        "--only", choices=PARTS, help="one part (all but apply need its KWatt side)"
+    )
+    parser.add_argument("--runs", type=int, default=1, help="runs of each side, for the median")
+    parser.add_argument("--idle-seconds", type=float)
+    parser.add_argument("--kills", type=int)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--write-docs", action="store_true", help="write docs/benchmarks.md too")
+    options = parser.parse_args()
+    options.parts = (options.only,) if options.only else PARTS
+    options.idle_seconds = options.idle_seconds or (60.0 if options.quick else 600.0)
+    options.kills = options.kills or (5 if options.quick else 20)
+    return options
+
+
+def _versions() -> dict[str, str]:
+    commit = subprocess.run(
+        ["git", "-C", str(REPO), "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return {"KWatt": commit.stdout.strip() or "unknown", "Kubernetes": "1.36.3", "KWOK": "0.8.0"}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,222 @@
+"""The results as tables in markdown, for the screen and for docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+from bench.applying import Applying
+from bench.chaos import Chaos
+from bench.load import REPLICAS
+from bench.processes import machine
+from bench.quiet import Idle, Restart
+from bench.results import AIM, Results, broken, median
+
+_HEAD = """\
+# Benchmarks
+
+Written by `make bench` (`tests/bench/bench.py --write-docs`), never by hand. One machine runs everything:
+API server, etcd, controllers, scheduler, KWOK, the operator and the benchmark itself; ratios compare runs
+of one and the same invocation.
+"""
+
+
+def page(results: Results, versions: dict[str, str]) -> str:
+    """Return docs/benchmarks.md."""
+    facts = {"date": time.strftime("%Y-%m-%d"), **machine(), **versions}
+    about = _table(("machine and versions", ""), [(key, value) for key, value in facts.items()])
+    return "\n".join([_HEAD, *about, "", body(results)])
+
+
+def body(results: Results) -> str:
+    """Return all tables of what was measured."""
+    lines: list[str] = [*_summary(results), ""]
+    if results.kwatt or results.plain:
+        lines += [*_applying(results), ""]
+    if results.idle:
+        lines += [*_quiet(results.idle, results.restart, results), ""]
+    if results.chaos:
+        lines += [*_chaos(results.chaos), ""]
+    return "\n".join(lines)
+
+
+def _summary(results: Results) -> Iterator[str]:
+    rows = list(_verdicts(results))
+    yield from _table(("what", "measured", "aim", ""), rows)
+    for sentence in broken(results):
+        yield f"\n**Broken:** {sentence}"
+
+
+def _verdicts(results: Results) -> Iterator[Sequence[str]]:
+    if results.ratio is not None:
+        kwatt, plain = median(results.kwatt), median(results.plain)
+        what = f"apply to bound, {results.size.services} services, {results.size.pods} pods"
+        measured = f"{kwatt:.1f} s / {plain:.1f} s = {results.ratio:.2f}x plain Deployments"
+        yield what, measured, f"at most {AIM}x", _mark(results.ratio <= AIM)
+    if results.idle:
+        writes = sum(results.idle.writes.values())
+        what = f"writes in {results.idle.seconds / 60:g} idle minutes, Lease left out"
+        yield what, str(writes), "0", _mark(not writes)
+    if results.restart:
+        writes = sum(results.restart.writes.values())
+        yield "writes on restart, nothing changed", str(writes), "0", _mark(not writes)
+    if results.chaos:
+        worst = len(results.chaos.observed["violations"])
+        what = f"instants above a cap, {len(results.chaos.kills)} kills during churn"
+        yield what, str(worst), "0", _mark(not worst)
+
+
+def _mark(good: bool) -> str:
+    return "met" if good else "**missed**"
+
+
+def _applying(results: Results) -> Iterator[str]:
+    size = results.size
+    yield "## From apply to bound"
+    yield ""
+    yield (
+        f"{size.services} services of {REPLICAS} replicas on {size.nodes} simulated nodes (KWOK) with 8 NPUs each; all "
+        "caps bind. A fresh cluster for each run, no client limits, manifests sent by server-side apply "
+        "over 8 connections. Seconds after the first apply: first, half, last."
+    )
+    yield ""
+    for runs in (results.plain, results.plain_services, results.kwatt):
+        if runs:
+            middle = sorted(runs, key=lambda run: run.seconds)[len(runs) // 2]
+            yield from _stages(middle, [run.seconds for run in runs])
+            yield ""
+    yield from _cpu([runs[-1] for runs in _sides(results)])
+    if results.kwatt:
+        yield ""
+        yield from _kwatt_details(results.kwatt[-1])
+
+
+def _sides(results: Results) -> Iterator[list[Applying]]:
+    return (runs for runs in (results.plain, results.plain_services, results.kwatt) if runs)
+
+
+def _stages(run: Applying, all_seconds: list[float]) -> Iterator[str]:
+    each = ", ".join(f"{seconds:.1f}" for seconds in all_seconds)
+    yield f"**{run.side}**: {each} s, load average {run.load_average:.1f}"
+    yield ""
+    rows = [
+        (one.name, str(one.count), f"{one.first:.1f}", f"{one.half:.1f}", f"{one.last:.1f}")
+        for one in run.stages
+    ]
+    yield from _table(("stage", "count", "first", "half", "last"), rows)
+
+
+def _cpu(runs: list[Applying]) -> list[str]:
+    programs = sorted({program for run in runs for program in run.usage.by_program})
+    rows = []
+    for program in programs:
+        used = (run.usage.by_program.get(program) for run in runs)
+        rows.append((program, *("" if one is None else f"{one:.1f}" for one in used)))
+    rows.append(("everything else on the machine", *(f"{run.usage.others:.1f}" for run in runs)))
+    return _table(("CPU seconds until all are bound", *(run.side for run in runs)), rows)
+
+
+def _kwatt_details(run: Applying) -> Iterator[str]:
+    rows = [(step, str(count), f"{seconds:.2f}") for step, (seconds, count) in run.steps.items()]
+    yield from _table(("step of a cycle", "times", "seconds in all"), rows)
+    yield ""
+    yield from _table(
+        ("requests of the operator that write", "count"),
+        [(what, str(count)) for what, count in run.writes.items()],
+    )
+
+
+def _quiet(idle: Idle, restart: Restart | None, results: Results) -> Iterator[str]:
+    yield "## At rest"
+    yield ""
+    rows = [
+        (f"writes in {idle.seconds:.0f} s", _counts(idle.writes)),
+        ("dry runs", str(idle.rehearsals)),
+        ("renewals of the Lease", str(idle.leases)),
+        ("planning cycles", str(idle.cycles)),
+        ("CPU of the operator", f"{idle.cpu_seconds:.1f} s, {idle.cpu_seconds / idle.seconds:.1%}"),
+        ("memory of the operator", f"{idle.memory.now:.0f} MiB, peak {idle.memory.peak:.0f} MiB"),
+    ]
+    if results.kwatt:
+        used = results.kwatt[-1].usage.by_program.get("kwatt", 0.0)
+        rows.append(("CPU of the operator from apply to bound", f"{used:.1f} s"))
+    if restart:
+        rows += [
+            ("writes after a restart", _counts(restart.writes)),
+            ("dry runs after a restart", str(restart.rehearsals)),
+            ("restart to first full cycle", f"{restart.ready_seconds:.1f} s"),
+            ("CPU of the restarted operator", f"{restart.cpu_seconds:.1f} s"),
+        ]
+    yield from _table(("operator", ""), rows)
+
+
+def _counts(writes: dict[str, int]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in writes.items()) or "0"
+
+
+def _chaos(chaos: Chaos) -> Iterator[str]:
+    yield "## Kills during churn"
+    yield ""
+    led = [kill for kill in chaos.kills if kill.led]
+    busy = sum(kill.since_write is not None and kill.since_write < 0.5 for kill in led)
+    changes = ", ".join(f"{count} {what}" for what, count in sorted(chaos.changes.items()))
+    rows = [
+        ("seed", str(chaos.seed)),
+        ("changes meanwhile", changes),
+        ("length", f"{chaos.seconds:.0f} s"),
+        (
+            "kills (SIGKILL)",
+            f"{len(chaos.kills)}, {len(led)} after writes, {busy} within 0.5 s of one",
+        ),
+        ("states checked by the observer", str(chaos.observed["instants"])),
+        ("states above a cap", str(len(chaos.observed["violations"]))),
+        ("last write after the last kill", f"{chaos.converged_seconds:.1f} s"),
+        ("services not settled then", str(len(chaos.unsettled))),
+    ]
+    yield from _table(("", ""), rows)
+    yield ""
+    yield from _budgets(chaos)
+
+
+def _budgets(chaos: Chaos) -> Iterator[str]:
+    rows = [
+        (
+            name,
+            _watts(one["worstMarginWatts"]),
+            _watts(one["worstGrantMarginWatts"]),
+            str(one["cutsBelowUse"]),
+            f"{one['longestOverCutSeconds']:g} s",
+        )
+        for name, one in chaos.observed["budgets"].items()
+    ]
+    yield from _table(
+        (
+            "budget",
+            "least margin, drawn",
+            "least margin, granted",
+            "cuts below use",
+            "longest over",
+        ),
+        rows,
+    )
+    yield ""
+    yield (
+        "Drawn: host, idle NPUs, watts of bound pods (terminating ones too) and of foreign pods. Granted: the "
+        "most that nodes advertise to the kube-scheduler. A cap that is cut below what runs can't be kept "
+        "before pods have ended; from then on neither sum may grow, and the longest such span is shown."
+    )
+
+
+def _watts(watts: float | None) -> str:
+    return "" if watts is None else f"{watts:.0f} W"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    all_rows = [tuple(head), *(tuple(row) for row in rows)]
+    widths = [max(len(row[column]) for row in all_rows) for column in range(len(head))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in all_rows
+    ]
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return [lines[0], rule, *lines[1:]]
