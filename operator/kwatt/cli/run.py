@@ -137,12 +137,15 @@ async def _run(options: Options) -> None:
 
 async def _lead(lease: Lease, loop: Loop) -> None:
     """Run the loop beside the lease, and give the lease back only after the loop has ended."""
-    holding = asyncio.create_task(lease.run())
+    holding, planning = asyncio.create_task(lease.run()), asyncio.create_task(loop.run())
     try:
-        await loop.run()
+        done, _ = await asyncio.wait({holding, planning}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()  # neither ends but by a failure, which ends the process
     finally:
-        holding.cancel()
-        await asyncio.gather(holding, return_exceptions=True)
+        for task in (planning, holding):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 def _informers(client: Client, store: Store) -> dict[str, Informer]:

@@ -87,8 +87,9 @@ async def send(client: Client, write: Write) -> Body:
         case Apply(path, body, force):
             return await client.apply(path, body, force=force)
         case Claim(path, body, owner_uid):
-            await _refuse_stranger(client, path, body, owner_uid)
-            return await client.apply(path, body)
+            ours = await _is_ours(client, path, body, owner_uid)
+            # Without force an object that a stranger made since then is a Conflict, not taken over.
+            return await client.apply(path, body, force=ours)
         case JsonPatch(path, ops):
             return await client.json_patch(path, list(ops))
         case MergePatch(path, body):
@@ -121,11 +122,12 @@ def _eviction(pod: Evict) -> Body:
     }
 
 
-async def _refuse_stranger(client: Client, path: str, body: Body, owner_uid: str) -> None:
+async def _is_ours(client: Client, path: str, body: Body, owner_uid: str) -> bool:
+    """Tell whether the object exists already; raise Refused if it is somebody else's."""
     try:
         found = await client.get(path)
     except Missing:
-        return
+        return False
     owners = found["metadata"].get("ownerReferences") or []
     if not any(owner.get("uid") == owner_uid for owner in owners):
         raise Refused(
@@ -133,3 +135,4 @@ async def _refuse_stranger(client: Client, path: str, body: Body, owner_uid: str
             f"a {body['kind']} named {body['metadata']['name']} exists already and is not KWatt's; "
             f"delete it or choose another name",
         )
+    return True

@@ -39,6 +39,8 @@ def fill(ledger: Ledger, spots: Spots, wanted: int, preferred: Ints | None = Non
 
     `preferred` is how many replicas of each spot disturb nobody: those are used first.
     """
+    if not np.any(fits(ledger.layout, ledger.room, spots, spots.opening)):
+        return Filling({}, 0)
     board = Board(ledger.layout, spots, ledger.room, wanted)
     board.keep()
     if board.missing() and preferred is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,22 +42,24 @@ def budget_shortages(ledger: Ledger, spots: Spots, replicas: int) -> list[Shorta
     )
 
 
-def _blocked(layout: Layout, spots: Spots, filling: Filling, room: list[int]) -> Counter[int]:
+def _blocked(layout: Layout, spots: Spots, filling: Filling, room: list[int]) -> dict[int, int]:
     """Count, per budget, the nodes with room for a replica that the budget has no watts for."""
-    blocked: Counter[int] = Counter()
-    for place in np.flatnonzero(spots.slots).tolist():
-        if filling.counts.get(place, 0) >= int(spots.slots[place]):
-            continue
-        unit = int(spots.unit[place])
-        opening = 0 if place in filling.counts else int(spots.opening[place])
-        domain = layout.domains[int(spots.nodes[place])]
-        blocked.update(budget for budget in domain.plain if _lacks(room[budget], unit))
-        blocked.update(budget for budget in domain.off if _lacks(room[budget], unit + opening))
-    return blocked
-
-
-def _lacks(room: int, needed: int) -> bool:
-    return room < needed or room < 0
+    rest, opening = spots.slots.copy(), spots.opening.copy()
+    for place, count in filling.counts.items():
+        rest[place] -= count
+        opening[place] = 0
+    open_for_more = rest > 0
+    domains = layout.domain_numbers[spots.nodes[open_for_more]]
+    unit = spots.unit[open_for_more][:, None]
+    rooms = np.array(room, dtype=np.int64)
+    found = np.zeros(len(room), dtype=np.int64)
+    for table, needed in (
+        (layout.plain_rooms[domains], unit),
+        (layout.off_rooms[domains], unit + opening[open_for_more][:, None]),
+    ):
+        lacking = rooms[table] < np.maximum(needed, 0)
+        np.add.at(found, table[lacking], 1)
+    return {int(budget): int(found[budget]) for budget in np.flatnonzero(found[:-1])}
 
 
 def _room_after(ledger: Ledger, spots: Spots, filling: Filling) -> list[int]:
