@@ -58,14 +58,18 @@ def fill_whole(
     ledger: Ledger, spots: Spots, wanted: int, preferred: Ints | None = None
 ) -> Filling | None:
     """Return an assignment of exactly `wanted` replicas, or None when none is found."""
-    if wanted > max(spots.quota, spots.quota_kept):
-        return None
-    layout = ledger.layout
-    within = fits(layout, ledger.room, spots, spots.opening)
-    if most_by_domain(layout, ledger.room, spots, within) < wanted:
+    if not may_take(ledger, spots, wanted):
         return None
     filling = fill(ledger, spots, wanted, preferred)
     return filling if filling.replicas == wanted else None
+
+
+def may_take(ledger: Ledger, spots: Spots, wanted: int) -> bool:
+    """Tell, from an upper bound, whether the spots may take so many replicas; cheap, and never wrongly no."""
+    if wanted > max(spots.quota, spots.quota_kept):
+        return False
+    within = fits(ledger.layout, ledger.room, spots, spots.opening)
+    return most_by_domain(ledger.layout, ledger.room, spots, within) >= wanted
 
 
 class Board:

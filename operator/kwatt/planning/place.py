@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from kwatt.model.snapshot import Service
 from kwatt.planning.draft import Draft, Holding
-from kwatt.planning.fill import Filling, fill, fill_whole
+from kwatt.planning.fill import Filling, fill, fill_whole, may_take
 from kwatt.planning.keep import counts_by_node
 from kwatt.planning.layout import Ints
 from kwatt.planning.ledger import Ledger
@@ -91,6 +91,8 @@ def _whole(draft: Draft, service: Service, before: Sequence[Holding]) -> Holding
     again by displacing lower priorities.
     """
     candidates = _candidates(draft.options(service))
+    if draft.is_contended:  # what can't be had by displacing is not tried in four ways
+        candidates = [c for c in candidates if _may_be_had(draft, service, c)]
     running = {holding.demand.variant for holding in before}
     same = [c for c in candidates if c.option.variant in running]
     for displacing in (False, True) if draft.is_contended else (True,):
@@ -107,6 +109,11 @@ def _candidates(options: Sequence[Option]) -> list[_Candidate]:
         for place, option in enumerate(options)
         for count in option.counts
     )
+
+
+def _may_be_had(draft: Draft, service: Service, candidate: _Candidate) -> bool:
+    spots = spots_of(draft, service, candidate.option, draft.committed)
+    return may_take(draft.committed, spots, candidate.replicas)
 
 
 def _cheapest(
@@ -162,6 +169,8 @@ def _parts(draft: Draft, service: Service, kept: Sequence[Holding]) -> list[Hold
     found = []
     for option in draft.options(service):
         spots = spots_of(draft, service, option, draft.committed)
+        if not may_take(draft.committed, spots, 1):
+            continue
         undisturbed = _undisturbed(draft, service, option, spots)
         filling = fill(draft.committed, spots, option.useful(), undisturbed)
         found.append(_holding(option, spots, filling))

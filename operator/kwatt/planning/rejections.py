@@ -241,10 +241,9 @@ def _quota_unit(key: str) -> tuple[str, int]:
 
 
 def _budget(case: Case) -> Rejection | None:
-    shortages = budget_shortages(case.draft.committed, case.spots, case.replicas)
-    if not shortages:
+    worst = next(budget_shortages(case.draft.committed, case.spots, case.replicas), None)
+    if worst is None:
         return None
-    worst = shortages[0]
     name = case.draft.layout.budgets[worst.budget].name
     holders = case.tenants.under(worst.budget, case.service.key)
     return case.reject(
@@ -283,8 +282,8 @@ def _admitted(case: Case) -> Ints:
 
 
 def _npu_slots(case: Case) -> Ints:
-    """Return how many replicas the free NPUs of each spot would hold."""
+    """Return how many replicas the free NPUs of each spot would hold; unfit nodes stand last in spots."""
     free = case.draft.committed.slots(case.spots.nodes, case.option.demand)["npus"]
-    ready = np.isin(case.spots.nodes, _ready(case))
-    slots: Ints = np.maximum(np.where(ready, free, 0), case.spots.kept)
+    free[len(_ready(case)) :] = 0
+    slots: Ints = np.maximum(free, case.spots.kept)
     return slots

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,18 +29,15 @@ class Shortage:
     missing: Power
 
 
-def budget_shortages(ledger: Ledger, spots: Spots, replicas: int) -> list[Shortage]:
-    """Return the budgets that stop the largest part, those over most of the nodes with room first."""
+def budget_shortages(ledger: Ledger, spots: Spots, replicas: int) -> Iterator[Shortage]:
+    """Yield the budgets that stop the largest part, those over most of the nodes with room first."""
     filling = fill(ledger, spots, replicas)
     room = _room_after(ledger, spots, filling)
     blocked = _blocked(ledger.layout, spots, filling, room)
-    shortages = [
-        _shortage(ledger, spots, replicas, budget, (filling, room)) for budget in sorted(blocked)
-    ]
-    return sorted(
-        (shortage for shortage in shortages if shortage.needed > shortage.available),
-        key=lambda s: (-blocked[s.budget], -s.available.milliwatts, s.budget),
-    )
+    for budget in sorted(blocked, key=lambda b: (-blocked[b], -int(ledger.room[b]), b)):
+        shortage = _shortage(ledger, spots, replicas, budget, (filling, room))
+        if shortage.needed > shortage.available:
+            yield shortage
 
 
 def _blocked(layout: Layout, spots: Spots, filling: Filling, room: list[int]) -> dict[int, int]:

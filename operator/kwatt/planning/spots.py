@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kwatt.planning.layout import UNLIMITED, Ints, Layout
+from kwatt.planning.layout import UNLIMITED, Ints, Layout, bounded
 from kwatt.planning.ledger import Ledger
 from kwatt.planning.options import Demand
 
@@ -33,19 +33,16 @@ class Spots:
 
 
 def spots_for(ledger: Ledger, demand: Demand, pool: Ints, incumbents: Mapping[int, int]) -> Spots:
-    """Return the spots for replicas of `demand`: the nodes of a pool, and where incumbents run."""
-    outside = sorted(set(incumbents).difference(pool.tolist()))
-    nodes = np.concatenate([pool, np.array(outside, dtype=np.int64)])
-    kept = np.zeros(len(nodes), dtype=np.int64)
+    """Return the spots for replicas of `demand`: the nodes of a pool, then others where incumbents run."""
+    outside = [number for number in sorted(incumbents) if not np.any(pool == number)]
+    nodes = np.concatenate([pool, np.array(outside, dtype=np.int64)]) if outside else pool
     slots = new_slots(ledger, demand, nodes)
     slots[len(pool) :] = 0
-    unit = np.full(
-        len(nodes), ledger.unit(int(pool[0]), demand) if len(pool) else 0, dtype=np.int64
-    )
+    kept = np.zeros(len(nodes), dtype=np.int64)
+    unit = np.full(len(nodes), bounded(demand.watts * 1000), dtype=np.int64)
     unit[len(pool) :] = [ledger.unit(number, demand) for number in outside]
-    if incumbents:
-        for place, number in enumerate(nodes.tolist()):
-            kept[place] = _stayable(ledger, demand, number, incumbents.get(number, 0))
+    for number, replicas in incumbents.items():
+        kept[nodes == number] = _stayable(ledger, demand, number, replicas)
     return Spots(
         nodes=nodes,
         slots=np.maximum(slots, kept),

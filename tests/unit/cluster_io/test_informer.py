@@ -260,3 +260,16 @@ class TestWithoutWatch:
         start(store, watch=False, pace=Pace(0.05, Backoff(0.02, 0.1)))
 
         await until(lambda: store.log == [("ADDED", "a"), ("forget", "uid-a")])
+
+    async def test_an_object_that_could_not_be_taken_is_tried_at_the_next_list(
+        self, api, say, start, until
+    ):
+        store = Store()
+        store.poison = "a"
+        api.script("LIST", say.page([say.pod("a", 3)], 9))
+
+        start(store, watch=False, pace=Pace(0.05, Backoff(0.02, 0.1)))
+        await until(lambda: store.log)
+        store.poison = ""
+
+        await until(lambda: store.versions == {"uid-a": "3"})

@@ -56,6 +56,9 @@ class Clock:
     def __init__(self) -> None:
         self.ahead = 0.0
 
+    def jump(self, seconds: float) -> None:
+        self.ahead += seconds
+
     def __call__(self) -> float:
         return asyncio.get_running_loop().time() + self.ahead
 
@@ -209,14 +212,14 @@ class TestLosing:
     async def test_a_leader_that_gets_no_answer_dies_before_its_lease_ends(
         self, records, compete, until
     ):
-        deaths = []
-        lease, task = await compete("one", die=lambda: deaths.append(lease.valid()))
+        deaths, terms = [], replace(SHORT, lease=30)
+        lease, task = await compete("one", terms=terms, die=lambda: deaths.append(lease.valid()))
         await until(lease.leading.is_set)
 
         records.silent = True
 
         await until(task.done)
-        assert len(deaths) == 1
+        assert deaths == [True]
 
     async def test_a_leader_whose_record_was_taken_dies(self, records, compete, until):
         deaths = []
@@ -229,11 +232,11 @@ class TestLosing:
         assert deaths == [False]
         assert records.history == ["one", "thief"]
 
-    async def test_a_short_outage_is_survived(self, records, compete, until):
+    async def test_a_short_outage_is_survived(self, api, records, compete, until):
         lease, task = await compete("one")
         await until(lease.leading.is_set)
-        records.fault, version = 500, records.version
-        await asyncio.sleep(SHORT.retry * 2)
+        records.fault, version, before = 500, records.version, len(api.seen)
+        await until(lambda: len(api.seen) >= before + 2)
         records.fault = None
 
         await until(lambda: records.version > version + 2)
@@ -286,17 +289,33 @@ class TestStoppedProcesses:
 
     async def test_an_answer_from_before_the_stop_gives_no_lease(self, records, compete, until):
         clock = Clock()
-        wrote = asyncio.Event()
-        put = records.put
+        records.put = after_first(records.put, lambda: clock.jump(30))
 
-        def stop_after_write(spec: dict) -> None:
-            put(spec)
-            clock.ahead += 30
-            wrote.set()
+        lease, task = await compete("one", clock=clock)
+        await until(lease.leading.is_set)
 
-        records.put = stop_after_write
+        assert lease.valid()
+        assert not task.done()
 
-        lease, _ = await compete("one", clock=clock)
-        await until(wrote.is_set)
+    async def test_the_lease_runs_from_the_beginning_of_the_renewal(self, records, compete, until):
+        clock = Clock()
+        records.put = after_first(records.put, lambda: clock.jump(10))
+        terms = Terms(lease=15, renew=12, retry=30, attempt=5, margin=1)
 
-        assert not lease.leading.is_set()
+        lease, _ = await compete("one", clock=clock, terms=terms)
+        await until(lease.leading.is_set)
+
+        assert lease.valid(for_seconds=4)
+        assert not lease.valid(for_seconds=5)
+
+
+def after_first(put, act):
+    """Wrap the server's writing so that something happens once, before it answers."""
+    pending = [act]
+
+    def wrapped(spec: dict) -> None:
+        put(spec)
+        if pending:
+            pending.pop()()
+
+    return wrapped

@@ -1,0 +1,143 @@
+"""Each reason, with its figures and the change that would help."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import builders as b
+from kwatt.model.plan import Reason, Unplaced
+from kwatt.model.snapshot import PodShape, Service, Snapshot
+from kwatt.planning.plan import plan
+
+
+def waiting(snapshot: Snapshot) -> Unplaced:
+    (unplaced,) = plan(snapshot).unplaced
+    return unplaced
+
+
+CASES: list[tuple[Reason, dict[str, Any], dict[str, Any]]] = [
+    (
+        Reason.INSUFFICIENT_MEMORY,
+        {"profiles": [b.profile(memory=20 * b.GIB)]},
+        {"needed": 20 * b.GIB, "available": 16 * b.GIB, "unit": "bytes"},
+    ),
+    (
+        Reason.INSUFFICIENT_NPUS,
+        {"nodes": [b.node(npus=0)]},
+        {"needed": 1, "available": 0, "unit": "NPUs", "node": "n1", "heldBy": ()},
+    ),
+    (
+        Reason.INSUFFICIENT_NODE_RESOURCES,
+        {"nodes": [b.node(cpu_milli=500)]},
+        {"needed": 1.0, "available": 0.0, "unit": "cores", "node": "n1"},
+    ),
+    (
+        Reason.NODE_NOT_READY,
+        {"nodes": [b.node(ready=False)]},
+        {"needed": 1, "available": 0, "unit": "nodes", "node": "n1"},
+    ),
+    (
+        Reason.POWER_BUDGET_EXCEEDED,
+        {"budgets": [b.budget(cap=100)]},
+        {"needed": 50.0, "available": 20.0, "unit": "W", "budget": "rack-a1", "heldBy": ()},
+    ),
+    (
+        Reason.NO_MATCHING_PROFILE,
+        {"profiles": []},
+        {"needed": None, "available": None, "unit": None},
+    ),
+]
+
+
+@pytest.mark.parametrize(("reason", "facts", "figures"), CASES, ids=[c[0] for c in CASES])
+def test_a_lack_of_the_cluster_is_named(
+    reason: Reason, facts: dict[str, Any], figures: dict[str, Any]
+) -> None:
+    (rejection,) = waiting(b.snapshot([b.service()], **facts)).rejections
+
+    assert (rejection.reason, dict(rejection.figures)) == (reason, figures)
+
+
+LIMITS: list[tuple[Reason, Service, dict[str, Any], str]] = [
+    (
+        Reason.LATENCY_UNREACHABLE,
+        b.service(latency_micros=5000),
+        {"needed": 5.0, "available": 20.0, "unit": "ms"},
+        "latency.p99Milliseconds 20",
+    ),
+    (
+        Reason.THROUGHPUT_UNREACHABLE,
+        b.service(target=300, max_replicas=2),
+        {"needed": 300.0, "available": 200.0, "unit": "images/s"},
+        "replicas.max 3",
+    ),
+    (
+        Reason.SERVICE_POWER_EXCEEDED,
+        b.service(target=300, power_limit=b.watts(125)),
+        {"needed": 180.0, "available": 125.0, "unit": "W"},
+        "power.watts 180",
+    ),
+]
+
+
+@pytest.mark.parametrize(("reason", "service", "figures", "change"), LIMITS)
+def test_a_limit_of_the_service_is_named_with_what_would_do(
+    reason: Reason, service: Service, figures: dict[str, Any], change: str
+) -> None:
+    unplaced = waiting(b.snapshot([service]))
+
+    assert unplaced.rejections[0].reason is reason
+    assert dict(unplaced.rejections[0].figures) == figures
+    assert [r.change for r in unplaced.nearest] == [change]
+
+
+def test_a_budget_names_who_holds_the_watts() -> None:
+    control = b.service("control", priority=1)
+    snapshot = b.snapshot([b.service("food"), control], budgets=[b.budget(cap=150)])
+
+    (rejection,) = waiting(snapshot).rejections
+
+    assert rejection.message == (
+        "rack-a1 has 20 W left, the service needs 50 W; held by city/control"
+    )
+    assert rejection.figures["heldBy"] == ("city/control",)
+
+
+def test_the_missing_watts_are_told() -> None:
+    (relaxation,) = waiting(b.snapshot([b.service()], budgets=[b.budget(cap=100)])).nearest
+
+    assert relaxation.change == "+30 W on rack-a1"
+    assert relaxation.figures == {"budget": "rack-a1", "watts": 30}
+
+
+def test_the_missing_nodes_are_told() -> None:
+    (relaxation,) = waiting(b.snapshot([b.service(target=1000)])).nearest
+
+    assert relaxation.change == "one more atom node like n1"
+
+
+def test_a_quota_is_named() -> None:
+    quota = b.quota({"kwatt.dev/watts": 40})
+
+    unplaced = waiting(b.snapshot([b.service()], quotas=[quota]))
+
+    assert unplaced.rejections[0].reason is Reason.QUOTA_EXCEEDED
+    assert [r.change for r in unplaced.nearest] == ["+10 kwatt.dev/watts in ResourceQuota team"]
+
+
+def test_a_selector_that_no_node_matches_is_named() -> None:
+    picky = replace(b.service(), shape=PodShape(node_selector=(("zone", "b"),)))
+
+    (rejection,) = waiting(b.snapshot([picky])).rejections
+
+    assert rejection.reason is Reason.INSUFFICIENT_NODE_RESOURCES
+    assert rejection.figures["unit"] == "nodes"
+
+
+def test_an_allow_list_without_measurements_is_named_without_a_class() -> None:
+    (rejection,) = waiting(b.snapshot([b.service(allowed=("rngd",))])).rejections
+
+    assert (rejection.npu_class, rejection.reason) == (None, Reason.NO_MATCHING_PROFILE)
