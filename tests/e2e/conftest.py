@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from cluster.cluster import Cluster
 from e2e.harness import Kubectl, Operator, World
 from e2e.observer import Observer
@@ -19,20 +20,31 @@ def observer(cluster: Cluster, kubectl: Kubectl) -> Iterator[Observer]:
     assert watching.history().violations == []
 
 
-@pytest.fixture
-def stopped(kubectl: Kubectl, observer: Observer) -> Iterator[Operator]:
-    """Lend an operator that does not run yet; its log is shown where the test fails."""
-    operator = Operator(kubectl.cluster)
+@pytest.fixture(scope="session")
+def process(cluster: Cluster) -> Iterator[Operator]:
+    """Keep one operator for all tests: a new one would cost each of them seconds."""
+    operator = Operator(cluster)
     yield operator
     operator.stop()
-    print(operator.text()[-8000:])
-    kubectl("delete", "lease", "--all", "-n", "kwatt-system", check=False)
 
 
 @pytest.fixture
-def operator(stopped: Operator) -> Operator:
-    """Run the operator as a process of its own."""
-    return stopped.start()
+def operator(process: Operator, kubectl: Kubectl, observer: Observer) -> Iterator[Operator]:
+    """Run the operator, as a process of its own; its log is shown where the test fails."""
+    if not process.running:
+        process.start()
+    before = len(process.text())
+    yield process
+    print(process.text()[before:])
+
+
+@pytest.fixture
+def stopped(operator: Operator, kubectl: Kubectl) -> Iterator[Operator]:
+    """Lend the operator stopped, for tests that start and end it themselves."""
+    operator.stop()
+    yield operator
+    operator.kill()
+    kubectl("delete", "lease", "--all", "-n", "kwatt-system", check=False)
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ class Operator:
         found = 0.0
         for line in self._metrics().splitlines():
             labels = line.partition("{")[2]
-            reads = any(f'verb="{verb}"' in labels for verb in ("GET", "LIST", "WATCH"))
+            reads = any(f'verb="{verb}"' in labels for verb in ("get", "list", "watch"))
             if (
                 line.startswith("kwatt_api_requests_total{")
                 and not reads
@@ -246,20 +246,43 @@ class World:
         """Return a condition of an InferenceService: its status, reason and message."""
         return said(self.service(service), type_)
 
+    def explains(self, service: str, type_: str, reason: str, sentence: str = "") -> None:
+        """Wait until a condition of an InferenceService is not met for a reason, in these words."""
+
+        def told() -> bool:
+            last = self.says(service, type_)
+            assert last[:2] == ("False", reason), last
+            assert sentence in last[2], last
+            return True
+
+        eventually(told, 30)
+
     def budget(self, name: str) -> Body:
         """Return a PowerBudget's status."""
         status: Body = self.kubectl.get("powerbudget", name).get("status", {})
         return status
+
+    def counts(self, budget: str, **figures: str) -> None:
+        """Wait until a PowerBudget's status has these figures."""
+
+        def told() -> bool:
+            last = self.budget(budget)
+            assert figures.items() <= last.items(), last
+            return True
+
+        eventually(told, 30)
 
     def exceeded(self, name: str) -> tuple[str, str, str]:
         """Return what a PowerBudget says of being exceeded: status, reason and message."""
         return said({"status": self.budget(name)}, "Exceeded")
 
     def runs(self, service: str, *nodes: str, seconds: float = 60.0) -> None:
-        """Wait until a service runs on these nodes, one entry per replica, and says so."""
-        eventually(lambda: self.where(service) == sorted(nodes), seconds, f"{service} on {nodes}")
-        count = f"{len(nodes)}/{len(nodes)}"
-        eventually(lambda: self.service(service)["status"]["summary"]["replicas"] == count)
+        """Wait until a service runs on these nodes and nowhere else, one entry per replica."""
+
+        def told() -> bool:
+            return self.where(service) == sorted(nodes) and len(self.pods(service)) == len(nodes)
+
+        eventually(told, seconds, f"{service} on {nodes}")
 
     def linger(self, service: str) -> None:
         """Let the running pods of a service take their time to end, until `let_go`."""

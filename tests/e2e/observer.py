@@ -456,6 +456,11 @@ class Observer:
         return self.history().over(time.time())
 
     @property
+    def age(self) -> float:
+        """Return for how many seconds nothing has changed."""
+        return time.time() - max(record.at for record in self._records)
+
+    @property
     def seen(self) -> int:
         """Return how many changes were seen."""
         return len(self._records)
@@ -472,7 +477,7 @@ class Observer:
     def _list(self, kind: str) -> str:
         with self._get(kind, PATHS[kind]) as answer:
             body = json.load(answer)
-        values = {_key(item): READERS[kind](item) for item in body["items"]}
+        values = {_key(item): _read(kind, item) for item in body["items"]}
         every = {key: value for key, value in values.items() if value is not None}
         version = str(body["metadata"]["resourceVersion"])
         self._records.append(Record(int(version), time.time(), kind, "", every=every))
@@ -493,7 +498,7 @@ class Observer:
         return version
 
     def _note(self, kind: str, event: str, body: Body) -> None:
-        value = None if event == "DELETED" else READERS[kind](body)
+        value = None if event == "DELETED" else _read(kind, body)
         version = int(body["metadata"]["resourceVersion"])
         self._records.append(Record(version, time.time(), kind, _key(body), value))
 
@@ -509,6 +514,14 @@ class Observer:
             yield answer
         finally:
             connection.close()
+
+
+def _read(kind: str, body: Body) -> Any:
+    """Read an object; one that is no cap and no class of anything counts for nothing."""
+    try:
+        return READERS[kind](body)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _key(body: Body) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from e2e import worlds
 from e2e.harness import World, eventually
 
@@ -39,8 +40,8 @@ def test_a_service_moves_to_the_class_that_it_is_allowed_now(world: World) -> No
     world.apply(worlds.service("cam", world.team, 300, npuClasses=["two"]))
 
     world.runs("cam", "n2", "n2", "n2")
-    assert world.service("cam")["status"]["summary"]["class"] == "two"
     eventually(lambda: len(world.deployments()) == 1)
+    eventually(lambda: world.service("cam")["status"]["summary"]["class"] == "two")
 
 
 def test_scaling_down_takes_the_replica_that_the_plan_names(world: World) -> None:
@@ -57,7 +58,7 @@ def test_scaling_down_takes_the_replica_that_the_plan_names(world: World) -> Non
     world.apply(worlds.service("cam", world.team, 400))
 
     world.runs("cam", *[first] * 4)
-    eventually(lambda: world.budget("rack-a1")["idleWatts"] == "0")
+    world.counts("rack-a1", idleWatts="0")
 
 
 def test_more_watts_in_a_profile_replace_the_pods_and_caps_hold(world: World) -> None:
@@ -69,9 +70,8 @@ def test_more_watts_in_a_profile_replace_the_pods_and_caps_hold(world: World) ->
 
     world.runs("cam", "n1", "n1")
     eventually(lambda: [worlds.watts_of(pod) for pod in world.pods()] == [90, 90])
-    status, reason, message = world.says("cam", "Placed")
-    assert (status, reason) == ("False", "PowerBudgetExceeded")
-    assert "serves 200 of 300 per second; rack-a1 has" in message
+    words = "serves 200 of 300 per second; rack-a1 has 180 W left, the service needs 270 W"
+    world.explains("cam", "Placed", "PowerBudgetExceeded", words)
     eventually(lambda: world.exceeded("rack-a1")[0] == "False")
 
 
@@ -82,7 +82,7 @@ def test_without_its_class_a_service_keeps_what_it_has_and_gets_nothing_new(worl
     before = {pod["metadata"]["uid"] for pod in world.pods()}
 
     world.delete("npuclass", "one")
-    eventually(lambda: world.says("cam", "Placed")[:2] == ("False", "Held"))
+    world.explains("cam", "Placed", "Held", "no NPUClass that it may use is there")
     world.apply(worlds.service("cam", world.team, 300), worlds.service("new", world.team, 100))
     eventually(lambda: world.says("new", "Placed")[0] == "False")
 
@@ -100,8 +100,6 @@ def test_a_quota_in_watts_limits_a_namespace(world: World) -> None:
     world.apply(worlds.service("cam", world.team, 300))
 
     world.runs("cam", "n1", "n1")
-    status, reason, message = world.says("cam", "Placed")
-    assert (status, reason) == ("False", "QuotaExceeded")
-    assert "ResourceQuota watts has 120 W" in message
+    world.explains("cam", "Placed", "QuotaExceeded", "ResourceQuota watts has 120 W")
     world.apply(worlds.quota(world.team, 150))
     world.runs("cam", "n1", "n1", "n1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from e2e import worlds
 from e2e.harness import Body, Operator, World, condition, eventually
 
@@ -81,11 +82,7 @@ def test_a_service_of_that_name_that_is_not_kwatts_stays_as_it_is(world: World) 
 
     world.apply(worlds.service("cam", world.team))
 
-    def told() -> bool:
-        status, reason, message = world.says("cam", "Ready")
-        return (status, reason) == ("False", "ApplyFailed") and "is not KWatt's" in message
-
-    eventually(told)
+    world.explains("cam", "Ready", "ApplyFailed", "is not KWatt's")
     found = world.kubectl.get("service", "cam", "-n", world.team)
     assert found["spec"]["selector"] == {"app": "other"}
     assert "ownerReferences" not in found["metadata"]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kwatt.changes.shares import Headroom, held_watts, planned_watts, share_changes, target_shares
+from kwatt.changes.shares import Headroom, held_on, planned_watts, share_changes, target_shares
 from kwatt.changes.values import (
     Changes,
     Cost,
@@ -74,19 +74,22 @@ def diff(snapshot: Snapshot, plan: Plan, advertised: Mapping[str, int]) -> Chang
     """
     wanted = wanted_groups(snapshot, plan)
     pod_watts = {group: one.pod_watts for group, one in wanted.items()}
-    held = held_watts(snapshot, pod_watts)
-    targets = target_shares(snapshot, planned_watts(plan, pod_watts), advertised)
+    held = held_on(snapshot, pod_watts)
+    targets = target_shares(snapshot, planned_watts(plan, pod_watts))
     lower, rise = share_changes(snapshot, targets, advertised, held)
     pods = _active_pods(snapshot.pods)
     scaling = _scaling(snapshot.deployments, wanted)
     costs, evict = _leaving(snapshot, wanted, pods, scaling)
-    shares = _shares_after(advertised, lower, rise)
+    shares = _shares_after(snapshot, lower + rise)
     gone = {eviction.pod for eviction in evict}
     return Changes(
         lower=lower,
-        remove=_removals(snapshot.deployments, wanted),
+        remove=_removals(snapshot, wanted),
         costs=costs,
-        shrink=tuple(scale for scale, before in scaling.values() if scale.replicas < before),
+        shrink=(
+            *(scale for scale, before in scaling.values() if scale.replicas < before),
+            *_emptied(snapshot, wanted),
+        ),
         evict=evict,
         grow=tuple(scale for scale, before in scaling.values() if scale.replicas >= before),
         raise_=rise,
@@ -118,14 +121,40 @@ def _scaling(
     }
 
 
-def _removals(
-    deployments: Iterable[Deployment], wanted: Mapping[Group, Wanted]
-) -> tuple[Removal, ...]:
+def _removals(snapshot: Snapshot, wanted: Mapping[Group, Wanted]) -> tuple[Removal, ...]:
+    """Return the Deployments to delete; one that has pods is emptied first.
+
+    Pods whose Deployment is gone are foreign: they would count at their class's maximum until they end.
+    """
+    present = {service.key for service in snapshot.services}
+    holding = _holding(snapshot)
     return tuple(
         Removal(d.namespace, d.name, d.uid)
-        for d in sorted(deployments, key=lambda d: (d.namespace, d.name))
-        if Group(d.service, d.variant) not in wanted
+        for d in _unwanted(snapshot, wanted)
+        if d.service not in present or (d.namespace, d.name) not in holding
     )
+
+
+def _emptied(snapshot: Snapshot, wanted: Mapping[Group, Wanted]) -> tuple[Scale, ...]:
+    present = {service.key for service in snapshot.services}
+    holding = _holding(snapshot)
+    return tuple(
+        Scale(d.service, d.variant, 0, holding[d.namespace, d.name], "")
+        for d in _unwanted(snapshot, wanted)
+        if d.service in present and d.replicas and (d.namespace, d.name) in holding
+    )
+
+
+def _unwanted(snapshot: Snapshot, wanted: Mapping[Group, Wanted]) -> list[Deployment]:
+    ordered = sorted(snapshot.deployments, key=lambda d: (d.namespace, d.name))
+    return [d for d in ordered if Group(d.service, d.variant) not in wanted]
+
+
+def _holding(snapshot: Snapshot) -> dict[tuple[str, str], int]:
+    """Return the watts per pod of the Deployments that have pods, terminating ones included."""
+    return {
+        (pod.key.namespace, pod.deployment): pod.watts for pod in snapshot.pods if not pod.finished
+    }
 
 
 def _leaving(
@@ -136,14 +165,15 @@ def _leaving(
 ) -> tuple[tuple[Cost, ...], tuple[Eviction, ...]]:
     """Name the pods that a shrinking Deployment should lose, and those that have to be evicted."""
     costs: list[Cost] = []
-    evict = list(_overdue(snapshot))
+    evict = {eviction.pod: eviction for eviction in _overdue(snapshot)}
     for group, one in wanted.items():
         surplus = _surplus(one, pods.get(group, []))
         if len(pods.get(group, ())) > one.replicas or scaling[group][1] > one.replicas:
             costs += _costs(pods.get(group, []), surplus)
         else:
-            evict += [Eviction(pod.key, pod.uid, "planned on another node") for pod in surplus]
-    return tuple(costs), tuple(sorted(set(evict), key=lambda eviction: eviction.pod))
+            for pod in surplus:
+                evict.setdefault(pod.key, Eviction(pod.key, pod.uid, "planned on another node"))
+    return tuple(costs), tuple(evict[key] for key in sorted(evict))
 
 
 def _surplus(one: Wanted, pods: list[Pod]) -> list[Pod]:
@@ -201,12 +231,9 @@ def _wake(snapshot: Snapshot, gone: set[PodKey]) -> datetime | None:
     return min(waiting, default=None)
 
 
-def _shares_after(
-    advertised: Mapping[str, int],
-    lower: tuple[ShareChange, ...],
-    rise: tuple[ShareChange, ...],
-) -> dict[str, int]:
-    return dict(advertised) | {change.node: change.after for change in lower + rise}
+def _shares_after(snapshot: Snapshot, changes: Iterable[ShareChange]) -> dict[str, int]:
+    shares = {node.name: node.advertised_watts or 0 for node in snapshot.nodes}
+    return shares | {change.node: change.after for change in changes}
 
 
 class _Room:

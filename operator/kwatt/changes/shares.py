@@ -28,16 +28,34 @@ class NodeWatts:
     most: int
 
 
-def node_watts(node: Node, classes: Mapping[str, NpuClass]) -> NodeWatts:
-    """Compute what `node` draws whatever is planned; all 0 where no class, or more than one, matches."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What pods hold on one node now, terminating ones included.
+
+    `watts` are whole watts above idle, `npus` those of the node's own class, and `idle` the idle
+    milliwatts of NPUs of any other class: the node's label may be gone while its pods run on.
+    """
+
+    watts: int = 0
+    npus: int = 0
+    idle: int = 0
+    pods: int = 0
+
+
+def node_watts(node: Node, classes: Mapping[str, NpuClass], held_npus: int = 0) -> NodeWatts:
+    """Compute what `node` draws whatever is planned; all 0 where no class, or more than one, matches.
+
+    Pods may hold more NPUs than the node says to have, when its device plugin lost some.
+    """
     npu_class = classes.get(node.npu_class or "")
     if npu_class is None:
         return NodeWatts(0, 0, 0)
     above_idle = max(0, npu_class.max.milliwatts - npu_class.idle.milliwatts)
     per_npu = ceiling(above_idle, 1000) * 1000
     own = max(0, node.npus_capacity - node.foreign_npus)
+    npus = max(node.npus_capacity, node.foreign_npus + held_npus)
     return NodeWatts(
-        idle=npu_class.idle.milliwatts * node.npus_capacity,
+        idle=npu_class.idle.milliwatts * npus,
         foreign=above_idle * node.foreign_npus,
         most=per_npu * own,
     )
@@ -52,24 +70,30 @@ def planned_watts(plan: Plan, pod_watts: Mapping[Group, int]) -> dict[str, int]:
     return dict(planned)
 
 
-def held_watts(snapshot: Snapshot, pod_watts: Mapping[Group, int]) -> dict[str, int]:
-    """Sum the whole watts above idle that pods hold on each node now, terminating ones included.
+def held_on(snapshot: Snapshot, pod_watts: Mapping[Group, int]) -> dict[str, Held]:
+    """Sum what pods hold on each node of the snapshot.
 
     A pod counts what it asked for or what its variant draws by today's profile, whichever is more.
     """
-    held: defaultdict[str, int] = defaultdict(int)
+    held = {node.name: Held(watts=node.foreign_watts) for node in snapshot.nodes}
+    class_of = {node.name: node.npu_class for node in snapshot.nodes}
     for pod in snapshot.pods:
-        if pod.assigned is not None and not pod.finished:
-            group = Group(pod.service, pod.variant)
-            held[pod.assigned] += max(pod.watts, pod_watts.get(group, 0))
-    for node in snapshot.nodes:
-        held[node.name] += node.foreign_watts
-    return dict(held)
+        if pod.assigned in held and not pod.finished:
+            before, npus = held[pod.assigned], pod.variant.npus
+            npu_class = snapshot.classes.get(pod.variant.npu_class)
+            is_own = pod.variant.npu_class == class_of[pod.assigned]
+            strange_idle = npu_class.idle.milliwatts * npus if npu_class and not is_own else 0
+            most = max(pod.watts, pod_watts.get(Group(pod.service, pod.variant), 0))
+            held[pod.assigned] = Held(
+                watts=before.watts + most,
+                npus=before.npus + (npus if is_own else 0),
+                idle=before.idle + strange_idle,
+                pods=before.pods + 1,
+            )
+    return held
 
 
-def target_shares(
-    snapshot: Snapshot, planned: Mapping[str, int], advertised: Mapping[str, int]
-) -> dict[str, int]:
+def target_shares(snapshot: Snapshot, planned: Mapping[str, int]) -> dict[str, int]:
     """Return the share that each node with NPUs should advertise, in whole watts above idle."""
     watts = {node.name: node_watts(node, snapshot.classes) for node in snapshot.nodes}
     binding = _binding_nodes(snapshot.budgets, watts, planned)
@@ -78,7 +102,7 @@ def target_shares(
         need = planned.get(node.name, 0) + node.foreign_watts
         if node.name not in binding and node.npu_class is not None:
             need = max(need, watts[node.name].most // 1000)
-        if need or node.npu_class is not None or advertised.get(node.name):
+        if need or node.npu_class is not None or node.advertised_watts:
             targets[node.name] = need
     return targets
 
@@ -101,28 +125,25 @@ class Headroom:
     """Running worst case of every budget: what nodes advertise or hold, whichever is more. Milliwatts."""
 
     def __init__(
-        self, snapshot: Snapshot, advertised: Mapping[str, int], held: Mapping[str, int]
+        self, snapshot: Snapshot, advertised: Mapping[str, int], held: Mapping[str, Held]
     ) -> None:
         self._over: defaultdict[str, list[Budget]] = defaultdict(list)
         self._left: dict[str, int] = {}
-        self._idle: dict[str, int] = {}
-        self._dark: set[str] = set()  # nodes that nothing holds and that advertise nothing
-        self._reach = {
-            node.name: max(advertised.get(node.name, 0), held.get(node.name, 0))
-            for node in snapshot.nodes
+        self._reach = {name: max(advertised.get(name, 0), held[name].watts) for name in held}
+        watts = {n.name: node_watts(n, snapshot.classes, held[n.name].npus) for n in snapshot.nodes}
+        self._idle = {name: node.idle for name, node in watts.items()}
+        self._dark = {  # nodes that nothing holds and that advertise nothing
+            n.name
+            for n in snapshot.nodes
+            if not (n.foreign_npus or held[n.name].pods or self._reach[n.name])
         }
-        watts = {node.name: node_watts(node, snapshot.classes) for node in snapshot.nodes}
-        busy = {n.name for n in snapshot.nodes if n.foreign_npus or self._reach[n.name]}
         for budget in snapshot.budgets:
             left = budget.cap.milliwatts - budget.host.milliwatts
             for name in budget.nodes:
                 self._over[name].append(budget)
-                node = watts[name]
-                idle = 0 if budget.empty_off and name not in busy else node.idle
-                left -= idle + node.foreign + self._reach[name] * 1000
+                idle = 0 if budget.empty_off and name in self._dark else self._idle[name]
+                left -= idle + held[name].idle + watts[name].foreign + self._reach[name] * 1000
             self._left[budget.name] = left
-        self._idle = {name: node.idle for name, node in watts.items()}
-        self._dark = {node.name for node in snapshot.nodes} - busy
 
     @property
     def left(self) -> dict[str, Power]:
@@ -130,21 +151,26 @@ class Headroom:
         return {name: Power(milliwatts) for name, milliwatts in self._left.items()}
 
     def grant(self, node: str, share: int) -> int:
-        """Take as much of `share` whole watts for `node` as every budget over it has left; return it."""
+        """Return how much of `share` whole watts `node` may advertise, and count it.
+
+        Nothing while a budget over it is exceeded. That its watts count already is no reason: the pods
+        that hold them may be about to end, and a write in the air may not have raised it after all.
+        """
+        left = min((self._left_for(budget, node) for budget in self._over[node]), default=None)
+        if left is not None and left < 0:
+            return 0
         reach = self._reach[node]
-        more = share - reach
-        if more <= 0:
-            return share
-        for budget in self._over[node]:
-            left = self._left[budget.name] - self._wake_watts(budget, node)
-            more = min(more, left // 1000)
-        if more <= 0:
-            return reach
-        for budget in self._over[node]:
-            self._left[budget.name] -= more * 1000 + self._wake_watts(budget, node)
-        self._dark.discard(node)
-        self._reach[node] = reach + more
-        return reach + more
+        granted = share if left is None else min(share, reach + left // 1000)
+        if granted > reach:
+            for budget in self._over[node]:
+                self._left[budget.name] -= (granted - reach) * 1000
+                self._left[budget.name] -= self._wake_watts(budget, node)
+            self._dark.discard(node)
+            self._reach[node] = granted
+        return granted
+
+    def _left_for(self, budget: Budget, node: str) -> int:
+        return self._left[budget.name] - self._wake_watts(budget, node)
 
     def _wake_watts(self, budget: Budget, node: str) -> int:
         return self._idle[node] if budget.empty_off and node in self._dark else 0
@@ -154,21 +180,22 @@ def share_changes(
     snapshot: Snapshot,
     targets: Mapping[str, int],
     advertised: Mapping[str, int],
-    held: Mapping[str, int],
+    held: Mapping[str, Held],
 ) -> tuple[tuple[ShareChange, ...], tuple[ShareChange, ...]]:
-    """Return the shares to lower and those to raise now; a raise waits until the watts are really free."""
+    """Return the shares to lower and those to raise now; a raise waits until the watts are really free.
+
+    `advertised` is the most that each node may advertise, as for `diff`; what it does is in the snapshot.
+    """
     headroom = Headroom(snapshot, advertised, held)
     lower, rise = [], []
     for node in snapshot.nodes:
-        target = targets.get(node.name)
+        target, now = targets.get(node.name), node.advertised_watts
         if target is None:
             continue
-        now = advertised.get(node.name)
         if now is not None and target < now:
             lower.append(ShareChange(node.name, now, target, node.resource_version))
         elif now is None or target > now:
-            granted = headroom.grant(node.name, target)
-            after = min(target, granted)
+            after = headroom.grant(node.name, target)
             if after > (now or 0):
                 rise.append(ShareChange(node.name, now, after, node.resource_version))
     return tuple(lower), tuple(rise)

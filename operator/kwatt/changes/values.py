@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from kwatt.model.keys import PodKey, ServiceKey, Variant
+from kwatt.model.selectors import AffinityGap
 from kwatt.units import Power
 
 
@@ -76,7 +77,7 @@ class Release:
     node: str
     hostname: str | None  # value of the hostname label to pin by; None: pin by metadata.name
     has_node_selector: bool
-    affinity_terms: int | None
+    affinity_terms: int | AffinityGap | None  # as in the observed pod: what of the path exists
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,11 @@ from kwatt.errors import ClusterError, InvalidInput, Missing, Refused
 from kwatt.handlers import build_registry
 from kwatt.metrics import Metrics
 from kwatt.names import SERVICE_LABEL
-from kwatt.reconciler.applying import Applier, Shares
+from kwatt.reconciler.applying import Applier
 from kwatt.reconciler.cycle import Cycle, Parts
 from kwatt.reconciler.loop import Loop
 from kwatt.reconciler.reporting import Reporter
+from kwatt.reconciler.shares import Shares
 from kwatt.reconciler.store import OWN_KINDS, Store
 from kwatt.reconciler.trigger import Trigger
 from kwatt.reconciler.validation import Validator
@@ -170,7 +171,7 @@ def _cycle(
 ) -> Cycle:
     per_second = options.writes_per_second
     outbox = Outbox(client, Flow(per_second=per_second or None, burst=2 * per_second or 100.0))
-    shares = Shares(time.monotonic)
+    shares = Shares(time.monotonic, lambda: informers["Pod"].version)
 
     def learn(kind: str, body: dict[str, Any]) -> None:
         informers[kind].offer("MODIFIED", body)
@@ -181,7 +182,7 @@ def _cycle(
             validator=Validator(client, time.monotonic),
             applier=Applier(outbox, shares, metrics, learn),
             shares=shares,
-            reporter=Reporter(store, outbox, Events(client), time.monotonic),
+            reporter=Reporter(store, outbox, Events(client), metrics, time.monotonic),
             metrics=metrics,
         )
     )

@@ -83,6 +83,11 @@ class Informer:
         """Return how many deletions were found by listing and never announced by an event."""
         return self._ledger.drift
 
+    @property
+    def version(self) -> int:
+        """Return up to which version every change is known, 0 while that has to be found by listing."""
+        return version_number(self._version)
+
     def __len__(self) -> int:
         return len(self._ledger)
 

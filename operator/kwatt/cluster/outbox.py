@@ -51,11 +51,15 @@ class Failed:
 Outcome: TypeAlias = Applied | Failed
 
 
+class Outdated(ClusterError):
+    """What a write was decided by has changed; it was not sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
     """How much at once; `per_second` None lifts the rate limit. A refusal waits longer than a fault."""
 
-    concurrency: int = 10
+    concurrency: int = 25
     per_second: float | None = 50.0
     burst: float = 100.0
     faults: Backoff = field(default_factory=lambda: Backoff(first=1.0, cap=300.0))
@@ -93,17 +97,35 @@ class Outbox:
         """Forget the failures of a key, because what it depends on has changed."""
         self._troubles.pop(key, None)
 
-    async def run(self, requests: Sequence[Request]) -> list[Outcome]:
-        """Send all that are due and return one outcome per request, in their order."""
-        self._forget_old()
-        return list(await asyncio.gather(*(self._outcome(request) for request in requests)))
+    def some(self, requests: Sequence[Request], most: int) -> list[Request]:
+        """Return the requests without those beyond the first `most` that would be attempted."""
+        chosen, left, now = [], most, self._clock()
+        for request in requests:
+            if not self.due(request.key, now):
+                chosen.append(request)
+            elif left:
+                chosen.append(request)
+                left -= 1
+        return chosen
 
-    async def _outcome(self, request: Request) -> Outcome:
+    async def run(
+        self, requests: Sequence[Request], holds: Callable[[], bool] = lambda: True
+    ) -> list[Outcome]:
+        """Send all that are due and return one outcome per request, in their order.
+
+        `holds` is asked right before each write: once it is false, the rest fails as Outdated.
+        """
+        self._forget_old()
+        return list(await asyncio.gather(*(self._outcome(request, holds) for request in requests)))
+
+    async def _outcome(self, request: Request, holds: Callable[[], bool]) -> Outcome:
         trouble, now = self._troubles.get(request.key), self._clock()
         if trouble is not None and trouble.due_at > now:
             return Failed(request, trouble.error, trouble.due_at - now, attempted=False)
         async with self._slots:
             await self._paced()
+            if not holds():
+                return Failed(request, Outdated(0, "outdated"), 0.0, attempted=False)
             try:
                 body = await send(self._client, request.write)
             except ClusterError as error:

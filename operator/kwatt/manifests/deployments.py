@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kwatt import names
+from kwatt.api.merging import merged
 from kwatt.changes.values import Scale
-from kwatt.manifests.merging import merged
 from kwatt.model.keys import Variant
 from kwatt.model.selectors import Toleration
 
@@ -144,8 +144,9 @@ def _serving_container(container: Json, workload: Workload, scale: Scale) -> dic
     both = {kind: {**(resources.get(kind) or {}), **demand} for kind in ("requests", "limits")}
     added = {**container, "resources": {**resources, **both}}
     if workload.env:
-        env = [{"name": name, "value": value} for name, value in workload.env]
-        added["env"] = merged(container.get("env") or [], env)
+        names_set = {name for name, _ in workload.env}
+        kept = [one for one in container.get("env") or [] if one.get("name") not in names_set]
+        added["env"] = kept + [{"name": name, "value": value} for name, value in workload.env]
     return added
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, assert_never
 
 from kwatt import names
 from kwatt.changes.values import Cost, Release, ShareChange
+from kwatt.model.selectors import AffinityGap
+
+_NODE_AFFINITY: Final = "/spec/affinity/nodeAffinity"
+_REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
 def build_release(release: Release, now: datetime) -> list[dict[str, Any]]:
@@ -40,18 +44,25 @@ def _pin(release: Release) -> list[dict[str, Any]]:
 
 
 def _pin_by_name(release: Release) -> list[dict[str, Any]]:
+    """Narrow every required term, or add one below what exists: an affinity that is there must stay."""
     fields = [{"key": "metadata.name", "operator": "In", "values": [release.node]}]
-    required = "requiredDuringSchedulingIgnoredDuringExecution"
-    if release.affinity_terms is None:
-        term = {"nodeSelectorTerms": [{"matchFields": fields}]}
-        return [
-            {"op": "add", "path": "/spec/affinity", "value": {"nodeAffinity": {required: term}}}
-        ]
-    terms = f"/spec/affinity/nodeAffinity/{required}/nodeSelectorTerms"
-    return [
-        {"op": "add", "path": f"{terms}/{index}/matchFields", "value": fields}
-        for index in range(release.affinity_terms)
-    ]
+    required = {"nodeSelectorTerms": [{"matchFields": fields}]}
+    match release.affinity_terms:
+        case None:
+            value = {"nodeAffinity": {_REQUIRED: required}}
+            return [{"op": "add", "path": "/spec/affinity", "value": value}]
+        case AffinityGap.NODE_AFFINITY:
+            return [{"op": "add", "path": _NODE_AFFINITY, "value": {_REQUIRED: required}}]
+        case AffinityGap.REQUIRED:
+            return [{"op": "add", "path": f"{_NODE_AFFINITY}/{_REQUIRED}", "value": required}]
+        case int() as count:
+            terms = f"{_NODE_AFFINITY}/{_REQUIRED}/nodeSelectorTerms"
+            return [
+                {"op": "add", "path": f"{terms}/{index}/matchFields", "value": fields}
+                for index in range(count)
+            ]
+        case never:
+            assert_never(never)
 
 
 def build_cost(cost: Cost) -> dict[str, Any]:

@@ -33,16 +33,24 @@ def build_service(owner: Owner, template: Json) -> dict[str, Any]:
 
 
 def _ports(template: Json) -> list[dict[str, Any]]:
+    """Return each port once; a name that two containers use belongs to the first, names are unique here."""
     containers = (template.get("spec") or {}).get("containers") or []
     found: dict[tuple[int, str], dict[str, Any]] = {}
-    for container in containers:
-        for port in container.get("ports") or []:
-            number, protocol = int(port["containerPort"]), str(port.get("protocol", "TCP"))
-            name = str(port.get("name") or f"port-{number}-{protocol.lower()}")
-            found.setdefault(
-                (number, protocol),
-                {"name": name, "port": number, "targetPort": number, "protocol": protocol},
-            )
+    taken: set[str] = set()
+    for port in (port for container in containers for port in container.get("ports") or []):
+        number, protocol = int(port["containerPort"]), str(port.get("protocol", "TCP"))
+        if (number, protocol) in found:
+            continue
+        name = str(port.get("name") or "")
+        if not name or name in taken:
+            name = f"port-{number}-{protocol.lower()}"
+        taken.add(name)
+        found[number, protocol] = {
+            "name": name,
+            "port": number,
+            "targetPort": number,
+            "protocol": protocol,
+        }
     return [found[key] for key in sorted(found)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 Labels = Mapping[str, str]
 
@@ -68,6 +69,13 @@ class NodeTerm:
         return all(r.matches(labels) for r in self.labels) and all(
             r.matches(by_name) for r in self.fields
         )
+
+
+class AffinityGap(StrEnum):
+    """What is missing in the affinity of a pod that has one, but without required node affinity."""
+
+    NODE_AFFINITY = "nodeAffinity"
+    REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from kwatt.model.keys import PodKey, ServiceKey, Variant
 from kwatt.model.npu import NpuClass, Profile
-from kwatt.model.selectors import NodeTerm, Taint, Toleration
+from kwatt.model.selectors import AffinityGap, NodeTerm, Taint, Toleration
 from kwatt.units import Power, Throughput
 
 
@@ -127,7 +127,10 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod of KWatt's as observed: `pin` is the node it was released to, `node` where it is bound."""
+    """A pod of KWatt's as observed: `pin` is the node it was released to, `node` where it is bound.
+
+    `affinity_terms` counts the terms of its required node affinity; None: it has no affinity at all.
+    """
 
     key: PodKey
     uid: str
@@ -148,9 +151,7 @@ class Pod:
     created: datetime | None = None
     released: datetime | None = None  # when KWatt removed the gate
     has_node_selector: bool = False
-    affinity_terms: int | None = (
-        None  # number of required node affinity terms, None: no such affinity
-    )
+    affinity_terms: int | AffinityGap | None = None
     other_gates: int = 0
 
     @property

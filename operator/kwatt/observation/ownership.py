@@ -1,8 +1,9 @@
 """Which Deployments and pods are KWatt's own: labels alone can be forged by a tenant.
 
 A Deployment is KWatt's if its label names the InferenceService that controls it. A pod is KWatt's if a
-ReplicaSet of such a Deployment controls it, named `<deployment>-<pod-template-hash>`. Whatever fails this
-is foreign, counts at its class's maximum, and is never touched.
+ReplicaSet of such a Deployment controls it, named `<deployment>-<pod-template-hash>`, or if it was KWatt's
+when last seen and its Deployment has gone since. Whatever fails this is foreign, counts at its class's
+maximum, and is never touched.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ def sort_out(world: World) -> Owned:
     foreign: list[ParsedPod] = []
     for pod in world.pods:
         deployment = _deployment_of(pod, deployments)
+        if deployment is None and pod.uid in world.recognised:
+            deployment = _former_deployment(pod)
         variant = _variant(pod.labels, pod.asked, resources) if deployment else None
         if deployment is None or variant is None:
             foreign.append(pod)
@@ -93,6 +96,20 @@ def _deployment_of(
         return None
     template_hash = pod.labels.get(TEMPLATE_HASH)
     return deployment if template_hash and pod.replica_set == f"{name}-{template_hash}" else None
+
+
+def _former_deployment(pod: ParsedPod) -> Deployment:
+    """Stand in for the Deployment of a pod of KWatt's that outlives it."""
+    return Deployment(
+        namespace=pod.namespace,
+        name=pod.labels.get(names.VARIANT_LABEL, ""),
+        uid="",
+        owner_uid="",
+        service=ServiceKey(pod.namespace, pod.labels.get(names.SERVICE_LABEL, "")),
+        variant=UNKNOWN_VARIANT,
+        replicas=0,
+        desired="",
+    )
 
 
 def _variant(

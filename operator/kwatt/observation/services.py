@@ -35,7 +35,9 @@ def retired_pods(world: World, owned: Owned) -> frozenset[str]:
     present |= {one.uid for one in world.invalid if one.kind == _SERVICE}
     owners = {(one.namespace, one.name): one.owner_uid for one in owned.deployments}
     return frozenset(
-        pod.uid for pod in owned.pods if owners[pod.key.namespace, pod.deployment] not in present
+        pod.uid
+        for pod in owned.pods
+        if owners.get((pod.key.namespace, pod.deployment), "") not in present
     )
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, time
 from enum import StrEnum
 
 from kwatt.model.npu import NpuClass, Profile
-from kwatt.model.selectors import LabelSelector, Taint
+from kwatt.model.selectors import AffinityGap, LabelSelector, Taint
 from kwatt.model.snapshot import PodShape
 from kwatt.units import Power, Throughput
 
@@ -99,7 +99,7 @@ class ParsedPod:
     created: datetime | None = None
     released: datetime | None = None
     has_node_selector: bool = False
-    affinity_terms: int | None = None
+    affinity_terms: int | AffinityGap | None = None
     resource_version: str = field(default="", compare=False)
 
 

@@ -30,6 +30,8 @@ class World:
 
     `verdicts` maps (uid, generation) of an InferenceService to the API server's sentence about its
     template, where a dry run was refused.
+    `recognised` are the uids of pods that were KWatt's own when last seen: they stay so while they end,
+    although their Deployment is gone already.
     """
 
     nodes: tuple[ParsedNode, ...] = ()
@@ -43,9 +45,15 @@ class World:
     budgets: tuple[ParsedBudget, ...] = ()
     invalid: tuple[Invalid, ...] = ()
     verdicts: Verdicts = field(default_factory=dict)
+    recognised: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, entries: Iterable[Parsed | Invalid], verdicts: Verdicts | None = None) -> Self:
+    def of(
+        cls,
+        entries: Iterable[Parsed | Invalid],
+        verdicts: Verdicts | None = None,
+        recognised: frozenset[str] = frozenset(),
+    ) -> Self:
         """Sort parsed entries of all kinds into a World."""
         seen = tuple(entries)
         return cls(
@@ -60,6 +68,7 @@ class World:
             budgets=_only(ParsedBudget, seen),
             invalid=_only(Invalid, seen),
             verdicts=dict(verdicts or {}),
+            recognised=recognised,
         )
 
 

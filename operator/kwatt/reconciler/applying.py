@@ -1,6 +1,6 @@
 """Send a cycle's changes in the order that keeps every cap, and learn from the answers.
 
-    lower shares, remove, name victims ─► shrink, evict ─► grow, raise shares ─► release pods
+    lower shares, remove, name victims ─► shrink, evict ─► grow, raise shares ─► release pods ─► Services
 
 What the API server answers goes into the store at once, so that the next cycle sees it. A write whose
 outcome is unknown counts as done until it can't be any more.
@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from kwatt.changes.values import Changes, ShareChange
-from kwatt.cluster.outbox import Applied, Failed, Outbox, Outcome, Request
+from kwatt.cluster.outbox import Applied, Failed, Outbox, Outcome, Outdated, Request
 from kwatt.errors import ClusterError, Conflict, Missing, Unavailable
 from kwatt.metrics import Metrics
 from kwatt.model.keys import ServiceKey
-from kwatt.model.snapshot import Snapshot
+from kwatt.reconciler.shares import Shares
 from kwatt.reconciler.writes import (
     Scene,
     WriteKey,
@@ -31,7 +31,7 @@ from kwatt.reconciler.writes import (
 )
 
 _LOG = logging.getLogger(__name__)
-_IN_THE_AIR_SECONDS: Final = 120.0  # longer than the API server works on any request (60 s)
+_SERVICES_AT_ONCE: Final = 50  # pods that wait for the next cycle must not wait for all Services
 
 Learn = Callable[[str, dict[str, Any]], None]
 
@@ -41,29 +41,6 @@ class Sent(NamedTuple):
 
     writes: int
     retry_seconds: float | None
-
-
-class Shares:
-    """What every node advertises at most: as observed, or as a write in the air may have made it."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._unknown: dict[str, tuple[int, float]] = {}
-
-    def advertised(self, snapshot: Snapshot) -> dict[str, int]:
-        """Return the share of each node that advertises one, or may do so soon."""
-        now = self._clock()
-        self._unknown = {node: seen for node, seen in self._unknown.items() if seen[1] > now}
-        shares = {
-            n.name: n.advertised_watts for n in snapshot.nodes if n.advertised_watts is not None
-        }
-        for node, (watts, _) in self._unknown.items():
-            shares[node] = max(shares.get(node, 0), watts)
-        return shares
-
-    def may_have_risen(self, change: ShareChange) -> None:
-        """Note a raise that was sent and not answered."""
-        self._unknown[change.node] = (change.after, self._clock() + _IN_THE_AIR_SECONDS)
 
 
 class Applier:
@@ -77,19 +54,25 @@ class Applier:
         self.generations: dict[str, int] = {}
         self.failures: dict[ServiceKey, str] = {}
 
-    async def apply(self, changes: Changes, scene: Scene) -> Sent:
-        """Send all changes; return how many were sent, and when the soonest failure is due again."""
+    async def apply(self, changes: Changes, scene: Scene, holds: Callable[[], bool]) -> Sent:
+        """Send all changes; return how many were sent, and when the soonest failure is due again.
+
+        Nothing is increased any more once `holds` is false: a cap that is cut must not wait until a long
+        cycle that was planned with the old one has ended.
+        """
         self.failures = {}
         sent = [
             await self._urgent(share_writes(changes.lower, "lower")),
             await self._urgent(removal_writes(changes.remove) + cost_writes(changes.costs)),
             await self._urgent(scale_writes(scene, changes.shrink)),
             await self._send(eviction_writes(changes.evict)),
-            await self._send(service_writes(scene) + scale_writes(scene, changes.grow)),
+            _summary(await self._run(scale_writes(scene, changes.grow), holds)),
         ]
-        missed, raised = await self._raise(changes.raise_)
+        missed, raised = await self._raise(changes.raise_, holds)
         releases = [release for release in changes.release if release.node not in missed]
-        sent += [raised, await self._send(release_writes(scene.snapshot, releases))]
+        released = await self._run(release_writes(scene.snapshot, releases), holds)
+        sent += [raised, _summary(released)]
+        sent.append(await self._send_some(service_writes(scene), _SERVICES_AT_ONCE))
         waits = [one.retry_seconds for one in sent if one.retry_seconds is not None]
         return Sent(sum(one.writes for one in sent), min(waits, default=None))
 
@@ -99,10 +82,12 @@ class Applier:
             self._outbox.forgive(request.key)
         return await self._send(requests)
 
-    async def _raise(self, raises: Iterable[ShareChange]) -> tuple[set[str], Sent]:
+    async def _raise(
+        self, raises: Iterable[ShareChange], holds: Callable[[], bool]
+    ) -> tuple[set[str], Sent]:
         """Raise shares; return the nodes whose share is not known to have risen."""
         by_node = {change.node: change for change in raises}
-        outcomes = await self._run(share_writes(by_node.values(), "raise"))
+        outcomes = await self._run(share_writes(by_node.values(), "raise"), holds)
         missed = set()
         for change, outcome in zip(by_node.values(), outcomes, strict=True):
             if isinstance(outcome, Failed):
@@ -114,8 +99,16 @@ class Applier:
     async def _send(self, requests: list[Request]) -> Sent:
         return _summary(await self._run(requests))
 
-    async def _run(self, requests: list[Request]) -> list[Outcome]:
-        outcomes = await self._outbox.run(requests)
+    async def _send_some(self, requests: list[Request], most: int) -> Sent:
+        """Send a part; the next cycle, which is due at once then, finds the rest again."""
+        chosen = self._outbox.some(requests, most)
+        sent = await self._send(chosen)
+        return sent if len(chosen) == len(requests) else Sent(sent.writes, 0.0)
+
+    async def _run(
+        self, requests: list[Request], holds: Callable[[], bool] = lambda: True
+    ) -> list[Outcome]:
+        outcomes = await self._outbox.run(requests, holds)
         for outcome in outcomes:
             key = outcome.request.key
             if not isinstance(key, WriteKey):
@@ -136,7 +129,7 @@ class Applier:
 
     def _failed(self, key: WriteKey, error: ClusterError, *, news: bool) -> None:
         late = isinstance(
-            error, Conflict | Missing
+            error, Conflict | Missing | Outdated
         )  # somebody was faster: the watch brings the news
         if news:
             self._metrics.failed(key.target.kind, type(error).__name__)

@@ -17,11 +17,12 @@ from kwatt.metrics import Metrics
 from kwatt.model.keys import ServiceKey
 from kwatt.model.plan import Plan
 from kwatt.observation.observe import Observation, next_boundary, observe
-from kwatt.observation.values import ParsedClass
+from kwatt.observation.values import ParsedClass, ParsedProfile
 from kwatt.planning.plan import plan
-from kwatt.reconciler.applying import Applier, Shares
+from kwatt.reconciler.applying import Applier
 from kwatt.reconciler.describing import Findings, status_changes
 from kwatt.reconciler.reporting import Reporter
+from kwatt.reconciler.shares import Shares
 from kwatt.reconciler.store import OWN_KINDS, Store
 from kwatt.reconciler.validation import Validator
 from kwatt.reconciler.writes import Scene
@@ -52,7 +53,7 @@ class Cycle:
 
     async def run(self, now: datetime) -> float | None:
         """Observe, plan, apply, describe; return after how many seconds to look again."""
-        parts = self._parts
+        parts, limits = self._parts, self._parts.store.limits
         with self._step("observe"):
             observation = await self._observe(now)
         with self._step("plan"):
@@ -61,13 +62,21 @@ class Cycle:
             advertised = parts.shares.advertised(observation.snapshot)
             changes = diff(observation.snapshot, planned, advertised)
         with self._step("apply"):
-            sent = await parts.applier.apply(changes, self._scene(observation))
+            sent = await parts.applier.apply(
+                changes, self._scene(observation), lambda: parts.store.limits == limits
+            )
         with self._step("describe"):
             findings = self._findings(observation, planned, changes)
             own = [written for kind in OWN_KINDS for written in parts.store.own(kind)]
             later = await parts.reporter.report(status_changes(own, findings, now))
         self._show(observation, planned, changes, sent.writes)
-        return _soonest(self._boundary(now), _until(changes.wake, now), sent.retry_seconds, later)
+        return _soonest(
+            self._boundary(now),
+            _until(changes.wake, now),
+            sent.retry_seconds,
+            parts.shares.look_again_seconds(),
+            later,
+        )
 
     async def _observe(self, now: datetime) -> Observation:
         store, validator = self._parts.store, self._parts.validator
@@ -81,6 +90,7 @@ class Cycle:
         ]
         if await validator.validate(usable, observation.snapshot):
             observation = observe(store.world(validator.verdicts), now)
+        store.recognise(pod.uid for pod in observation.snapshot.pods)
         return observation
 
     async def _plan(self, observation: Observation) -> Plan:
@@ -102,6 +112,7 @@ class Cycle:
         snapshot = observation.snapshot
         failures = {d.service: d.failure for d in snapshot.deployments if d.failure}
         classes = self._parts.store.parsed("NPUClass")
+        profiles = self._parts.store.parsed("ModelProfile")
         return Findings(
             snapshot=snapshot,
             plan=planned,
@@ -109,6 +120,8 @@ class Cycle:
             missing={one.name: one.missing for one in classes if isinstance(one, ParsedClass)},
             failures={**failures, **self._parts.applier.failures},
             left=changes.left,
+            profiles={p.name: p.profile for p in profiles if isinstance(p, ParsedProfile)},
+            notices=observation.notices,
         )
 
     def _show(self, observation: Observation, planned: Plan, changes: Changes, writes: int) -> None:

@@ -15,9 +15,10 @@ from kwatt.api.v1alpha1.model_profile import ModelProfileStatus
 from kwatt.api.v1alpha1.npu_class import NPUClassStatus
 from kwatt.api.v1alpha1.power_budget import PowerBudgetStatus
 from kwatt.model.keys import ServiceKey, Variant
+from kwatt.model.npu import Profile
 from kwatt.model.plan import BudgetUse, Placement, Plan, Unplaced
 from kwatt.model.snapshot import Service, Snapshot
-from kwatt.observation.values import Invalid
+from kwatt.observation.values import Invalid, Notice, NoticeReason
 from kwatt.reconciler.store import Written
 from kwatt.status.budgets import BudgetFacts, describe_budget
 from kwatt.status.catalogue import describe_class, describe_profile
@@ -40,7 +41,8 @@ class Findings:
     """What a cycle knows when it describes: the plan, and what the cluster is like right now.
 
     `left` is the cap of each budget less what nodes may draw at this moment; `missing` the fields that
-    keep an NPUClass from being schedulable; `failures` the API server's sentences by service.
+    keep an NPUClass from being schedulable; `failures` the API server's sentences by service;
+    `profiles` are whole, those of the snapshot lack the points that can't be used.
     """
 
     snapshot: Snapshot
@@ -49,6 +51,8 @@ class Findings:
     missing: Mapping[str, tuple[str, ...]]
     failures: Mapping[ServiceKey, str]
     left: Mapping[str, Power]
+    profiles: Mapping[str, Profile]
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,11 @@ class _Describer:
         self._uses: dict[str, BudgetUse] = {use.name: use for use in findings.plan.budgets}
         self._windows = {budget.name: budget.window for budget in findings.snapshot.budgets}
         self._exceeded = dict(_exceeded_over(findings.snapshot, findings.left))
+        self._unknown_classes = {
+            ObjectKey(n.kind, n.namespace, n.name): n.message
+            for n in findings.notices
+            if n.reason is NoticeReason.UNKNOWN_CLASS
+        }
 
     def status(self, written: Written) -> BaseModel:
         match written.kind:
@@ -113,7 +122,7 @@ class _Describer:
                 return self._profile(written)
 
     def _problem(self, written: Written) -> str | None:
-        return self._problems.get(ObjectKey(written.kind, written.namespace, written.name))
+        return self._problems.get(_object_key(written))
 
     def _service(self, written: Written) -> InferenceServiceStatus:
         key = ServiceKey(written.namespace, written.name)
@@ -134,6 +143,7 @@ class _Describer:
             problem=self._problem(written) or held,
             failure=self._findings.failures.get(key),
             exceeded=tuple(sorted({b for node in nodes for b in self._exceeded.get(node, ())})),
+            unknown_class=self._unknown_classes.get(_object_key(written)),
         )
         return describe_service(facts, self._now)
 
@@ -161,13 +171,17 @@ class _Describer:
 
     def _profile(self, written: Written) -> ModelProfileStatus:
         return describe_profile(
-            self._findings.snapshot.profiles.get(written.name),
+            self._findings.profiles.get(written.name),
             self._problem(written),
             self._findings.snapshot,
             _previous(ModelProfileStatus, written.status),
             written.generation,
             self._now,
         )
+
+
+def _object_key(written: Written) -> ObjectKey:
+    return ObjectKey(written.kind, written.namespace, written.name)
 
 
 def _target(service: Service | None) -> Throughput | None:

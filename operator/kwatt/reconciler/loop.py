@@ -19,6 +19,9 @@ from kwatt.reconciler.trigger import Trigger
 _LOG = logging.getLogger(__name__)
 _BACKOFF: Final = Backoff(first=1.0, cap=30.0)
 _PULSE_SECONDS: Final = 15.0  # how often an idle loop shows that it lives; nothing is planned then
+_PAUSE_SECONDS: Final = (
+    0.5  # between cycles that nobody poked for: a lost lease is "try again at once"
+)
 _STALLED_SECONDS: Final = 120.0
 _NOT_LISTED_SECONDS: Final = 1800.0
 
@@ -68,7 +71,7 @@ class Loop:
             _LOG.exception("cycle failed failures=%d wait=%.1fs", self._failures, wait)
             return wait
         self._failures = 0
-        return wait
+        return None if wait is None else max(wait, _PAUSE_SECONDS)
 
     async def _sleep(self, seconds: float | None) -> None:
         """Wait for a poke, or until it is time to look again."""

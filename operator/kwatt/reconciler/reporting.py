@@ -1,24 +1,29 @@
 """Write statuses whose meaning changed, and post an Event where a condition turned.
 
 Figures that move are written at most every few seconds per object; a condition that flips is written at once.
+Many are written in parts, over several cycles: pods that can be released must not wait for what people read.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Final
 
 from kwatt import names
 from kwatt.cluster.events import Events, Subject, Type
-from kwatt.cluster.outbox import Applied, Failed, Outbox, Request
+from kwatt.cluster.outbox import Applied, Failed, Outbox, Outcome, Request
 from kwatt.cluster.paths import of_manifest, status_of
-from kwatt.cluster.writes import Apply
+from kwatt.cluster.writes import Apply, MergePatch
+from kwatt.errors import Conflict, Missing, Refused
+from kwatt.metrics import Metrics
 from kwatt.reconciler.describing import ObjectKey, StatusChange
 from kwatt.reconciler.store import Store, Written
 
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN: Final = 5.0
+_AT_ONCE: Final = 50
+_UNREADABLE: Final = "failed to create typed live object"  # says a 500
 _TOLD: Final = {
     "InferenceService": ("Accepted", "Placed"),
     "PowerBudget": ("Accepted", "Exceeded"),
@@ -34,11 +39,17 @@ class Reporter:
     """Sends statuses and Events through the same paced outbox as everything else."""
 
     def __init__(
-        self, store: Store, outbox: Outbox, events: Events, clock: Callable[[], float]
+        self,
+        store: Store,
+        outbox: Outbox,
+        events: Events,
+        metrics: Metrics,
+        clock: Callable[[], float],
     ) -> None:
         self._store = store
         self._outbox = outbox
         self._events = events
+        self._metrics = metrics
         self._clock = clock
         self._written_at: dict[str, float] = {}
 
@@ -57,15 +68,38 @@ class Reporter:
         return min(waits, default=None)
 
     async def _write(self, due: list[StatusChange]) -> list[float]:
-        waits = []
-        outcomes = await self._outbox.run([_request(change) for change in due])
-        for change, outcome in zip(due, outcomes, strict=True):
-            if isinstance(outcome, Applied):
-                self._note(change, outcome.body)
+        ordered = sorted(due, key=lambda change: not change.urgent)
+        by_key: dict[Hashable, StatusChange] = {_key(change): change for change in ordered}
+        requests = self._outbox.some([_request(change) for change in ordered], _AT_ONCE)
+        waits = [0.0] if len(requests) < len(due) else []
+        for outcome in await self._outbox.run(requests):
+            change = by_key[outcome.request.key]
+            written = await self._written(change, outcome)
+            if isinstance(written, Applied):
+                self._note(change, written.body)
                 await self._tell(change)
-            elif isinstance(outcome, Failed):
-                waits.append(outcome.retry_seconds)
+            else:
+                waits.append(written.retry_seconds)
+                await self._failed(change, written)
         return waits
+
+    async def _written(self, change: StatusChange, outcome: Outcome) -> Outcome:
+        """Return the outcome; server-side apply can't be used on what was stored before a stricter schema."""
+        if isinstance(outcome, Failed) and outcome.error.message.startswith(_UNREADABLE):
+            (outcome,) = await self._outbox.run([_overlay(change)])
+        return outcome
+
+    async def _failed(self, change: StatusChange, outcome: Failed) -> None:
+        """Tell by an Event what can't be told by a status."""
+        if not outcome.attempted:
+            return
+        kind, error = change.written.kind, outcome.error
+        self._metrics.failed(kind, type(error).__name__)
+        late = isinstance(error, Conflict | Missing)  # it was replaced or deleted meanwhile
+        level = logging.INFO if late else logging.WARNING
+        _LOG.log(level, "status not written object=%s error=%s", _key(change), error)
+        if isinstance(error, Refused):
+            await self._tell(change)
 
     def _note(self, change: StatusChange, body: Mapping[str, Any]) -> None:
         written = change.written
@@ -88,17 +122,29 @@ class Reporter:
 
 def _request(change: StatusChange) -> Request:
     written = change.written
+    manifest = _manifest(written) | {"status": change.status}
+    return Request(_key(change), Apply(status_of(of_manifest(manifest)), manifest))
+
+
+def _overlay(change: StatusChange) -> Request:
+    """Write the status by merge patch, which reads nothing else of the object."""
+    written = change.written
+    gone = dict.fromkeys(written.status.keys() - change.status.keys())
+    body = {"metadata": {"uid": written.uid}, "status": {**gone, **change.status}}
+    key = _key(change)._replace(kind=f"{written.kind}/overlay")
+    return Request(key, MergePatch(status_of(of_manifest(_manifest(written))), body))
+
+
+def _manifest(written: Written) -> dict[str, Any]:
     metadata = {"name": written.name, "uid": written.uid}
     if written.namespace:
         metadata["namespace"] = written.namespace
-    manifest: dict[str, Any] = {
-        "apiVersion": names.API_VERSION,
-        "kind": written.kind,
-        "metadata": metadata,
-        "status": change.status,
-    }
-    key = ObjectKey(f"{written.kind}/status", written.namespace, written.name)
-    return Request(key, Apply(status_of(of_manifest(manifest)), manifest))
+    return {"apiVersion": names.API_VERSION, "kind": written.kind, "metadata": metadata}
+
+
+def _key(change: StatusChange) -> ObjectKey:
+    written = change.written
+    return ObjectKey(f"{written.kind}/status", written.namespace, written.name)
 
 
 def _told(kind: str, status: Mapping[str, Any]) -> list[Told]:

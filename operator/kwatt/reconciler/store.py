@@ -5,7 +5,7 @@ Planner inputs are kept parsed; of KWatt's own kinds also the template and the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ Body = dict[str, Any]
 Entry = Parsed | Invalid | OwnedService
 
 OWN_KINDS: Final = ("InferenceService", "NPUClass", "ModelProfile", "PowerBudget")
+_LIMITS: Final = ("NPUClass", "ModelProfile", "PowerBudget", "ResourceQuota")
 KINDS: Final = (
     *OWN_KINDS,
     "Node",
@@ -47,9 +48,11 @@ class Store:
     """Parsed objects by kind and uid; pokes the trigger when something that matters changed."""
 
     def __init__(self, trigger: Trigger) -> None:
+        self.limits = 0  # counts changes of what says how many watts there are and what draws them
         self._trigger = trigger
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self._own: dict[str, dict[str, Written]] = {kind: {} for kind in OWN_KINDS}
+        self._recognised: frozenset[str] = frozenset()
         self._unreadable: dict[str, Invalid] = {}  # budgets whose last readable spec stays in force
 
     def feed(self, kind: str) -> Feed:
@@ -72,7 +75,7 @@ class Store:
         self._unreadable.pop(uid, None)
         self._entries[kind][uid] = entry
         if before != entry:
-            self._trigger.poke()
+            self._changed(kind)
 
     def _keep_cap(self, uid: str, problem: Invalid) -> None:
         """Keep the last readable spec of a budget: a cap must not vanish because of a typing error."""
@@ -86,7 +89,11 @@ class Store:
             self._own[kind].pop(uid, None)
             self._unreadable.pop(uid, None)
         if self._entries[kind].pop(uid, None) is not None:
-            self._trigger.poke()
+            self._changed(kind)
+
+    def _changed(self, kind: str) -> None:
+        self.limits += kind in _LIMITS
+        self._trigger.poke()
 
     def world(self, verdicts: Mapping[tuple[str, int], str]) -> World:
         """Return all that was seen, as the input of one observation."""
@@ -96,7 +103,11 @@ class Store:
             for entry in self._entries[kind].values()
             if not isinstance(entry, OwnedService)
         )
-        return World.of((*planned, *self._unreadable.values()), verdicts)
+        return World.of((*planned, *self._unreadable.values()), verdicts, self._recognised)
+
+    def recognise(self, pods: Iterable[str]) -> None:
+        """Remember the uids of KWatt's own pods: they stay its own while they end without a Deployment."""
+        self._recognised = frozenset(pods)
 
     def parsed(self, kind: str) -> Iterator[Entry]:
         """Yield the parsed objects of one kind."""

@@ -117,7 +117,7 @@ def scale_writes(scene: Scene, scales: Iterable[Scale]) -> list[Request]:
     for scale in scales:
         service = services[scale.service]
         existing = have.get(Group(scale.service, scale.variant))
-        if service.held is not None:
+        if service.held is not None or not scale.replicas:
             requests += _resize(scale, existing)
         else:
             requests += _apply_deployment(scene, scale, service, existing)
@@ -125,7 +125,7 @@ def scale_writes(scene: Scene, scales: Iterable[Scale]) -> list[Request]:
 
 
 def _resize(scale: Scale, existing: Deployment | None) -> list[Request]:
-    """Change only the number of replicas: the template of a service that is held can't be built."""
+    """Change only the number of replicas: who is held has no template, who leaves needs none."""
     if existing is None or existing.replicas == scale.replicas:
         return []
     path = DEPLOYMENTS.named(existing.name, existing.namespace)

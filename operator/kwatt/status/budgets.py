@@ -71,10 +71,12 @@ def _enforced(facts: BudgetFacts) -> tuple[Verdict, Verdict]:
 
 def _verdicts(use: BudgetUse, left_now: Power) -> tuple[Verdict, Verdict]:
     if use.headroom.milliwatts < 0:
-        fixed = use.host + use.idle + use.foreign
+        fixed = use.host + use.idle + use.foreign + use.reserved
+        stuck = f", replicas on lost nodes {use.reserved}" if use.reserved.milliwatts else ""
         why = (
             f"cap {use.cap} is below what cannot be switched off: host {use.host}, idle {use.idle}, "
-            f"foreign {use.foreign}, together {fixed}; raise spec.watts by {Power(-use.headroom.milliwatts)}"
+            f"foreign {use.foreign}{stuck}, together {fixed}; "
+            f"raise spec.watts by {Power(-use.headroom.milliwatts)}"
         )
         return (
             Verdict("Enforced", False, "CapBelowFixedWatts", why),

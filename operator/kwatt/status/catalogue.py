@@ -11,6 +11,7 @@ from kwatt.model.snapshot import Snapshot
 from kwatt.status.conditions import Verdict, settled
 
 _SHOWN = 16
+_TEXT_LIMIT = 1024
 
 
 def describe_class(  # noqa: PLR0913  (one value per fact; they come from four places)
@@ -27,7 +28,7 @@ def describe_class(  # noqa: PLR0913  (one value per fact; they come from four p
     before = previous or NPUClassStatus()
     nodes = [node for node in snapshot.nodes if node.npu_class == name]
     conflicts = tuple(
-        f"{node.name}: {', '.join(node.conflict)}"
+        f"{node.name}: {', '.join(node.conflict)}"[:_TEXT_LIMIT]
         for node in snapshot.nodes
         if name in node.conflict
     )

@@ -33,7 +33,8 @@ class ServiceFacts:
     """All that the status of one service is made of.
 
     `problem` says why the spec can't be used, `failure` what the API server refused, `target` is None
-    when the spec could not be read. `exceeded` names budgets over its nodes that are above their cap.
+    when the spec could not be read. `exceeded` names budgets over its nodes that are above their cap,
+    `unknown_class` says which NPUClasses it names and nobody has made.
     """
 
     key: ServiceKey
@@ -48,6 +49,7 @@ class ServiceFacts:
     problem: str | None = None
     failure: str | None = None
     exceeded: tuple[str, ...] = ()
+    unknown_class: str | None = None
 
 
 def describe_service(facts: ServiceFacts, now: datetime) -> InferenceServiceStatus:
@@ -103,8 +105,8 @@ def _placed_on(
 def _basis(facts: ServiceFacts, variant: Variant, point: str) -> Basis:
     """Return the weakest basis among the class's figures and the point's."""
     npu_class = facts.classes.get(variant.npu_class)
-    used = [npu_class.basis if npu_class else Basis.ASSUMPTION]
-    used += [p.basis for p in _points(facts.profile, variant, point)]
+    used = [p.basis for p in _points(facts.profile, variant, point)] or [Basis.ASSUMPTION]
+    used.append(npu_class.basis if npu_class else Basis.ASSUMPTION)
     return max(used, key=_WEAKEST.index)
 
 
@@ -141,8 +143,11 @@ def _planned(facts: ServiceFacts) -> Planned | None:
 
 
 def _per_joule(rate: Throughput, power: Power) -> str | None:
-    """Return units per joule: rate over watts (MLPerf Power's convention), to four digits."""
-    if not power.milliwatts:
+    """Return units per joule: rate over watts (MLPerf Power's convention), to four digits.
+
+    None where the rate is not known, as of replicas that are only kept.
+    """
+    if not power.milliwatts or not rate.micros:
         return None
     exact = Fraction(rate.micros, 1000) / power.milliwatts
     scale = 10
@@ -153,6 +158,8 @@ def _per_joule(rate: Throughput, power: Power) -> str | None:
 
 def _verdicts(facts: ServiceFacts, placements: tuple[PlacedOn, ...]) -> tuple[Verdict, ...]:
     accepted = Verdict("Accepted", True, "Valid", "the spec can be used")
+    if facts.unknown_class:
+        accepted = Verdict("Accepted", True, "PartlyUsable", facts.unknown_class)
     if facts.problem:
         accepted = Verdict("Accepted", False, "InvalidSpec", facts.problem)
     placed = _placed(facts)
@@ -245,7 +252,7 @@ def _summary(
     target = _rate(facts.target) if facts.target else "?"
     failing = next((v for v in verdicts if v.type in ("Accepted", "Ready") and not v.holds), None)
     return ServiceSummary(
-        npu_class=",".join(sorted({p.npu_class for p in placements})) or None,
+        npu_class=",".join(sorted({p.npu_class for p in placements}))[:_TEXT_LIMIT] or None,
         replicas=f"{ready}/{wanted}",
         rate=f"{planned.per_second if planned else 0}/{target}",
         watts=planned.watts if planned else None,

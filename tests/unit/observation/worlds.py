@@ -12,16 +12,22 @@ from kwatt.observation.world import World
 from unit.observation.bodies import NOW
 
 
-def world(*bodies: dict[str, Any], verdicts: Mapping[tuple[str, int], str] | None = None) -> World:
+def world(
+    *bodies: dict[str, Any],
+    verdicts: Mapping[tuple[str, int], str] | None = None,
+    recognised: frozenset[str] = frozenset(),
+) -> World:
     """Parse `bodies` into a World."""
-    return World.of((parse(body["kind"], body) for body in bodies), verdicts)
+    return World.of((parse(body["kind"], body) for body in bodies), verdicts, recognised)
 
 
 def observed(
-    *bodies: dict[str, Any], verdicts: Mapping[tuple[str, int], str] | None = None
+    *bodies: dict[str, Any],
+    verdicts: Mapping[tuple[str, int], str] | None = None,
+    recognised: frozenset[str] = frozenset(),
 ) -> Observation:
     """Observe `bodies` at NOW."""
-    return observe(world(*bodies, verdicts=verdicts), NOW)
+    return observe(world(*bodies, verdicts=verdicts, recognised=recognised), NOW)
 
 
 def only_node(*bodies: dict[str, Any]) -> Node:

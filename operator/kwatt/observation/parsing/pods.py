@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from kwatt import names
-from kwatt.model.selectors import NodeTerm
+from kwatt.model.selectors import AffinityGap, NodeTerm
 from kwatt.observation.parsing.demands import demand_of, node_terms
 from kwatt.observation.parsing.reading import (
     Body,
@@ -82,8 +82,17 @@ def _labelled(pod: ParsedPod, body: Body, labels: Mapping[str, str]) -> ParsedPo
         created=read_time(str(metadata.get("creationTimestamp") or "")),
         released=read_time(annotations.get(names.RELEASED_ANNOTATION, "")),
         has_node_selector=bool(selector),
-        affinity_terms=None if terms is None else len(terms),
+        affinity_terms=_affinity_gap(spec) if terms is None else len(terms),
     )
+
+
+def _affinity_gap(spec: Body) -> AffinityGap | None:
+    """Tell how far the path to required node affinity exists; None where not even spec.affinity does."""
+    if spec.get("affinity") is None:
+        return None
+    affinity = read_mapping(spec, "affinity", "spec.")
+    has_node_affinity = affinity.get("nodeAffinity") is not None
+    return AffinityGap.REQUIRED if has_node_affinity else AffinityGap.NODE_AFFINITY
 
 
 def _replica_set(body: Body) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from kwatt.api.merging import merged
 from kwatt.api.v1alpha1.inference_service import InferenceServiceSpec
 from kwatt.errors import InvalidInput
 from kwatt.model.snapshot import PodShape
@@ -18,7 +19,6 @@ from kwatt.observation.parsing.reading import (
 from kwatt.observation.parsing.templates import (
     asked_resources,
     checked_shape,
-    merged,
     refuse_large,
 )
 from kwatt.observation.parsing.validation import validated

@@ -6,8 +6,6 @@ NPUs and watts go to the first container of the template.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from kwatt import names
 from kwatt.errors import InvalidInput
@@ -67,22 +65,6 @@ def refuse_large(template: object, path: str) -> None:
             f"is {size // 1024} KiB of JSON, the limit is {LARGEST_BYTES // 1024} KiB; "
             "move large content to a ConfigMap or a volume",
         )
-
-
-def merged(base: Any, override: Any) -> Any:
-    """Lay `override` over `base`: mappings by key, lists of named items by name, all else replaced."""
-    if isinstance(base, Mapping) and isinstance(override, Mapping):
-        both = {key: merged(base[key], override[key]) for key in base if key in override}
-        return {**base, **override, **both}
-    if isinstance(base, list) and isinstance(override, list) and _named(base + override):
-        later = {item["name"]: item for item in override}
-        known = [merged(item, later.pop(item["name"], {})) for item in base]
-        return known + list(later.values())
-    return override
-
-
-def _named(items: list[Any]) -> bool:
-    return all(isinstance(item, Mapping) and isinstance(item.get("name"), str) for item in items)
 
 
 def _refuse_affinity(spec: Body, path: str) -> None:
