@@ -173,7 +173,13 @@ def _npus(case: Case) -> Rejection | None:
         Reason.INSUFFICIENT_NPUS,
         f"the service needs {needed} NPUs of {case.npu_class.name}, "
         f"{available} are free for it{held_by(holders)}",
-        {"needed": needed, "available": available, "unit": "NPUs", "node": node, "heldBy": holders},
+        {
+            "needed": needed,
+            "available": available,
+            "unit": "NPUs",
+            "node": node,
+            "heldBy": holders.names,
+        },
     )
 
 
@@ -230,7 +236,7 @@ def _quota(case: Case) -> Rejection | None:
             "unit": unit,
             "quota": name,
             "resource": key,
-            "heldBy": holders,
+            "heldBy": holders.names,
         },
     )
 
@@ -254,7 +260,7 @@ def _budget(case: Case) -> Rejection | None:
             "available": worst.available.watts,
             "unit": "W",
             "budget": name,
-            "heldBy": holders,
+            "heldBy": holders.names,
         },
     )
 
@@ -267,7 +273,7 @@ def _outranked(case: Case) -> Rejection:
         Reason.OUTRANKED_BY_PRIORITY,
         f"the {needed} that the service needs on {case.npu_class.name} don't fit beside services "
         f"of its own and higher priorities{held_by(holders)}",
-        {"needed": needed.watts, "available": None, "unit": "W", "heldBy": holders},
+        {"needed": needed.watts, "available": None, "unit": "W", "heldBy": holders.names},
     )
 
 

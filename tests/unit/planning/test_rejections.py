@@ -141,3 +141,16 @@ def test_an_allow_list_without_measurements_is_named_without_a_class() -> None:
     (rejection,) = waiting(b.snapshot([b.service(allowed=("rngd",))])).rejections
 
     assert (rejection.npu_class, rejection.reason) == (None, Reason.NO_MATCHING_PROFILE)
+
+
+def test_of_many_who_hold_the_watts_the_largest_are_named() -> None:
+    small = [b.service(f"small-{n:02}", priority=1) for n in range(4)]
+    large = [b.service(f"t-large-{n:02}", 200, priority=1) for n in range(16)]
+    snapshot = b.snapshot(
+        [b.service("a-food", 9), *small, *large], [b.node(npus=64)], [b.budget(cap=640 + 36 * 50)]
+    )
+
+    (rejection,) = waiting(snapshot).rejections
+
+    assert rejection.figures["heldBy"] == tuple(f"city/t-large-{n:02}" for n in range(16))
+    assert rejection.message.endswith("city/t-large-02 and 17 more")
