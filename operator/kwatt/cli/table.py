@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import ceil
 
 from kwatt.cli.document import rfc3339
 from kwatt.cli.report import Group, Report, ServiceReport, State, per_joule
 from kwatt.cli.text import Colour, Column, Segment, Style, bar, columns, figure, wrapped
-from kwatt.model.plan import BudgetUse, Plan, Unplaced
+from kwatt.model.plan import Bound, BudgetUse, Plan, Unplaced
 from kwatt.model.snapshot import Budget
 from kwatt.observation.values import Invalid, Notice, NoticeReason
 from kwatt.units import Power, Throughput
@@ -225,4 +226,9 @@ def _totals(report: Report, style: Style) -> Iterator[str]:
 
 def _bound(plan: Plan) -> Iterable[str]:
     if plan.bound is not None:
-        yield f"at most {plan.bound.gap_percent:.2f} % above the least possible draw"
+        yield f"draw within {_percent(plan.bound)} % of a proven bound"
+
+
+def _percent(bound: Bound) -> str:
+    """Return the gap rounded up to hundredths: what is said must hold."""
+    return f"{ceil(100 * bound.gap_percent) / 100:.2f}"

@@ -119,7 +119,10 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Who runs where. `hash` is a SHA-256 over the placements: equal hashes, equal plans."""
+    """Who runs where. `hash` is a SHA-256 over the placements: equal hashes, equal plans.
+
+    `unproven` says why there is no bound, "" where there is one.
+    """
 
     placements: tuple[Placement, ...]
     unplaced: tuple[Unplaced, ...]
@@ -127,3 +130,4 @@ class Plan:
     totals: Totals
     hash: str
     bound: Bound | None = None
+    unproven: str = ""

@@ -9,6 +9,7 @@ from typing import Final
 from kwatt.model.plan import Plan, Unplaced
 from kwatt.model.snapshot import Service, Snapshot
 from kwatt.planning.accounting import budget_uses, hash_of, rows_of, totals_of
+from kwatt.planning.bound import bound_of
 from kwatt.planning.draft import Draft
 from kwatt.planning.keep import keep_incumbents
 from kwatt.planning.place import complete
@@ -66,10 +67,14 @@ def _plan_of(draft: Draft, unplaced: Iterable[Unplaced]) -> Plan:
     served = {
         key: sum(holding.served for holding in holdings) for key, holdings in draft.holdings.items()
     }
+    totals = totals_of(draft.layout, rows, draft.snapshot.services, served)
+    proof = bound_of(draft, totals)
     return Plan(
         placements=placements,
         unplaced=tuple(sorted(unplaced, key=lambda u: u.service)),
         budgets=budget_uses(draft.layout, rows),
-        totals=totals_of(draft.layout, rows, draft.snapshot.services, served),
+        totals=totals,
         hash=hash_of(placements),
+        bound=proof.bound,
+        unproven=proof.reason,
     )

@@ -1,0 +1,188 @@
+"""A proven lower bound on the draw of every plan that serves the same services at the same rates.
+
+A linear relaxation is solved for prices, and the bound is what the prices prove in exact integers:
+see `lagrangian`. All columns count, none of the planner's choices do, and starts cost nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from kwatt.model.plan import Bound, Totals
+from kwatt.model.snapshot import Service
+from kwatt.planning.accounting import rows_of, totals_of
+from kwatt.planning.capacity import Capacity, capacity_of, is_at_home, pools_of, tightest
+from kwatt.planning.columns import SCALE, Columns, Want, are_exact, columns_of
+from kwatt.planning.draft import Draft
+from kwatt.planning.lagrangian import Density, Prices, Relaxation, value_of
+from kwatt.planning.layout import Ints
+from kwatt.planning.options import Option
+from kwatt.planning.program import Program, is_available
+from kwatt.units import Power, nearest
+
+MOST_BUDGETS: Final = 40  # budgets considered, the tightest first
+MOST_NODE_ROWS: Final = 2000  # services x kinds up to which whole nodes are counted
+ENOUGH: Final = Fraction(1, 2000)  # with a gap this small budgets are not considered
+ALL_AT_ONCE: Final = 4000  # columns; where there are more, services are put together in blocks
+BLOCKS: Final = 64
+MOST_FIRST_PRICE: Final = 2**36
+_ROUNDS: Final = 60
+_PRECISION: Final = 10**6  # the search for prices ends this near to the best there are
+
+
+class Proof(NamedTuple):
+    """The bound, or None with the reason why there is none."""
+
+    bound: Bound | None
+    reason: str = ""
+
+
+def bound_of(draft: Draft, totals: Totals) -> Proof:
+    """Return the bound on `totals.draw` for the services and rates that the draft serves."""
+    wants = _wants(draft)
+    constant = _drawn_without(draft)
+    if not wants:
+        return _proof(constant, totals)
+    if not is_available():
+        return Proof(None, "the solver highspy could not be imported")
+    capacity = capacity_of(draft, {want.option.variant for want in wants})
+    columns = columns_of(capacity, wants) if are_exact(capacity, wants) else None
+    if columns is None or len(columns.starts) <= wants[-1].service or not columns.are_exact:
+        return Proof(None, "the figures are too large to bound")
+    value, reason = _solved(_Problem(constant, capacity, columns, wants), draft, totals)
+    return Proof(None, reason) if value is None else _proof(value, totals)
+
+
+class _Problem:
+    """What is to be bounded, with any number of its budgets."""
+
+    def __init__(
+        self, constant: int, capacity: Capacity, columns: Columns, wants: Sequence[Want]
+    ) -> None:
+        self.capacity, self._constant, self._columns = capacity, constant, columns
+        self._densities = _densities(capacity, wants)
+
+    def densest(self) -> dict[int, float]:
+        """Return the most watts above idle for one NPU, by kind."""
+        return {k: most[0] / most[1] for k, (_, most) in enumerate(self._densities)}
+
+    def solved(self, budgets: tuple[int, ...]) -> tuple[Fraction | None, str]:
+        """Return the bound in milliwatts within the budgets, or None with the reason."""
+        kinds, services = len(self.capacity.kinds), len(self._columns.starts)
+        whole = services * kinds <= MOST_NODE_ROWS and bool(self.capacity.opening.any())
+        few = len(self._columns.service) <= ALL_AT_ONCE
+        pools = pools_of(self.capacity, budgets, whole=whole)
+        relaxation = Relaxation(
+            constant=self._constant,
+            columns=self._columns,
+            pools=pools,
+            kinds=kinds,
+            densities=self._densities,
+            rooms=tuple(self.capacity.rooms[b] for b in budgets),
+            counts_nodes=whole,
+        )
+        return _highest(relaxation, services if whole or few else min(services, BLOCKS))
+
+
+def _solved(problem: _Problem, draft: Draft, totals: Totals) -> tuple[int | None, str]:
+    """Return the bound in milliwatts, with the tightest budgets where it is not close without them."""
+    value, reason = problem.solved(())
+    if value is None or _gap(totals.draw.milliwatts, nearest(value)) <= ENOUGH:
+        return None if value is None else nearest(value), reason
+    tight = tightest(problem.capacity, problem.densest(), draft.committed.room.tolist())
+    within, _ = problem.solved(tight[:MOST_BUDGETS]) if tight else (None, "")
+    return nearest(value if within is None else max(value, within)), ""
+
+
+def _highest(relaxation: Relaxation, blocks: int) -> tuple[Fraction | None, str]:
+    """Return the highest value of all prices that the program finds while it gets the columns it asks for."""
+    program = Program(relaxation, blocks)
+    for chosen in _first_choices(relaxation, blocks):
+        program.add(chosen)
+    best: int | None = None
+    for _ in range(_ROUNDS):
+        prices = program.prices()
+        if prices is None:
+            break
+        value, cheapest = value_of(relaxation, prices)
+        best = value if best is None else max(best, value)
+        if program.reached() <= best + abs(best) // _PRECISION:
+            break
+        program.add(cheapest)
+    return (None, "the solver found no prices") if best is None else (Fraction(best, SCALE), "")
+
+
+def _first_choices(relaxation: Relaxation, blocks: int) -> Iterator[Ints]:
+    """Yield all columns where each service has a block of its own, else the cheapest at simple prices."""
+    columns = relaxation.columns
+    if blocks == len(columns.starts):
+        yield np.arange(len(columns.service))
+        return
+    typical = int(np.abs(columns.cost).sum()) // max(1, int(columns.npus.sum()))
+    none = np.zeros(relaxation.kinds, dtype=np.int64)
+    for eighths in (0, 2, 8, 32):
+        npus = none + min(eighths * typical // 8, MOST_FIRST_PRICE)
+        prices = Prices(npus, none, (0,) * len(relaxation.rooms), none[:0])
+        yield value_of(relaxation, prices)[1]
+
+
+def _proof(milliwatts: int, totals: Totals) -> Proof:
+    """Make the bound; one above the draw would be an error here, and is not shown as proven."""
+    draw, bound = totals.draw.milliwatts, max(0, milliwatts)
+    if bound > draw:
+        return Proof(None, f"the bound of {bound} mW contradicts the plan's {draw} mW")
+    return Proof(Bound(Power(bound), float(100 * _gap(draw, bound))))
+
+
+def _gap(draw: int, bound: int) -> Fraction:
+    """Return (drawWatts - bound) / bound; a bound of 0 has gap 0 (design 6)."""
+    return Fraction(draw - bound, bound) if bound > 0 else Fraction(0)
+
+
+def _drawn_without(draft: Draft) -> int:
+    """Return the milliwatts drawn if only held services had replicas."""
+    held = {
+        key: tuple(holding for holding in holdings if holding.option is None)
+        for key, holdings in draft.holdings.items()
+    }
+    return totals_of(draft.layout, rows_of(draft.layout, held), (), {}).draw.milliwatts
+
+
+def _wants(draft: Draft) -> list[Want]:
+    services = {service.key: service for service in draft.snapshot.services}
+    served = [
+        (services[key], holdings[0])
+        for key, holdings in sorted(draft.holdings.items())
+        if holdings[0].option is not None and (holdings[0].served or holdings[0].is_whole)
+    ]
+    return [
+        Want(number, option, rate, in_part, *_strays(draft, service, option))
+        for number, (service, holding) in enumerate(served)
+        for rate, in_part in ((holding.served, not holding.is_whole),)
+        for option in draft.options(service)
+    ]
+
+
+def _strays(draft: Draft, service: Service, option: Option) -> tuple[int, int]:
+    """Return how many replicas run on nodes with other NPUs, and the most idle milliwatts that one frees."""
+    strays, credit = 0, 0
+    running = draft.running(service, option.variant) if service.incumbents else {}
+    for number, replicas in running.items():
+        if not is_at_home(draft.layout.nodes[number], option.variant):
+            strays += replicas
+            credit = max(credit, option.variant.npus * draft.layout.idle[number])
+    return strays, credit
+
+
+def _densities(capacity: Capacity, wants: Sequence[Want]) -> list[tuple[Density, Density]]:
+    """Return the least and the greatest watts above idle per NPU of what may run on each kind."""
+    found: dict[int, set[Density]] = {}
+    for variant, watts in {(w.option.variant, w.option.demand.watts) for w in wants}:
+        kind = capacity.kinds[variant.npu_class, variant.resource]
+        found.setdefault(kind, set()).add((watts, variant.npus))
+    ratios = [sorted(found[kind], key=lambda d: (Fraction(*d), d)) for kind in sorted(found)]
+    return [(of_kind[0], of_kind[-1]) for of_kind in ratios]

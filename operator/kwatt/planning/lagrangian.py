@@ -1,0 +1,91 @@
+"""The bound that prices prove, in exact integers (planner reference 6, with budgets and nodes to open).
+
+Let every NPU of a kind cost `npus`, every reserved watt above idle `watts`, every milliwatt of a
+budget `budgets`, and every node that a service must occupy `nodes`. For any prices of 0 or more
+
+    L = constant + sum over services of min (cost + npus n + watts w + nodes k) over their columns
+      + sum over nodes of min(0, what opening and filling it costs, less what it earns at these prices)
+      - sum of budgets x headroom
+
+is at most the draw of every plan that keeps within capacity and budgets: what a plan pays for its
+columns it earns on its nodes, or more. So L is valid whatever the solver that found the prices did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kwatt.planning.capacity import Pool
+from kwatt.planning.columns import SCALE, Columns
+from kwatt.planning.layout import Ints
+
+Density = tuple[int, int]  # whole watts above idle for so many NPUs
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    """The problem without whole nodes, node names, cpu, memory and quotas.
+
+    `constant` is the milliwatts drawn without any of the services. `densities` are the least and the
+    greatest watts above idle per NPU, by kind. `rooms`
+    are the headrooms in milliwatts of the budgets to which the pools point. With `counts_nodes` every
+    service must occupy as many nodes of a kind as its replicas need.
+    """
+
+    constant: int
+    columns: Columns
+    pools: tuple[Pool, ...]
+    kinds: int
+    densities: Sequence[tuple[Density, Density]]
+    rooms: tuple[int, ...]
+    counts_nodes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """In milliwatts x SCALE, 0 or more: by kind for an NPU and for a watt; by budget for a milliwatt.
+
+    `nodes` has one price per service and kind, service by service, or none.
+    """
+
+    npus: Ints
+    watts: Ints
+    budgets: tuple[int, ...]
+    nodes: Ints
+
+
+def value_of(relaxation: Relaxation, prices: Prices) -> tuple[int, Ints]:
+    """Return L in milliwatts x SCALE, and the cheapest column of each service at the prices."""
+    columns = relaxation.columns
+    priced = columns.cost + prices.npus[columns.kind] * columns.npus
+    priced += prices.watts[columns.kind] * columns.watts
+    if len(prices.nodes):
+        priced += prices.nodes[columns.service * relaxation.kinds + columns.kind] * columns.nodes
+    least = np.minimum.reduceat(priced, columns.starts)
+    at_least = np.flatnonzero(priced == np.repeat(least, np.diff([*columns.starts, len(priced)])))
+    _, first = np.unique(columns.service[at_least], return_index=True)
+    total = relaxation.constant * SCALE + sum(least.tolist()) + _nodes_at(relaxation, prices)
+    total -= sum(p * room for p, room in zip(prices.budgets, relaxation.rooms, strict=True))
+    return total, at_least[first]
+
+
+def _nodes_at(relaxation: Relaxation, prices: Prices) -> int:
+    """Return the sum over all nodes of the least that each can cost at the prices, at most 0."""
+    earned = [0] * relaxation.kinds
+    if len(prices.nodes):
+        by_service = prices.nodes.reshape(-1, relaxation.kinds).tolist()
+        earned = [sum(of_kind) for of_kind in zip(*by_service, strict=True)]
+    npus, watts = prices.npus.tolist(), prices.watts.tolist()
+    total = 0
+    for pool in relaxation.pools:
+        wattage = 1000 * sum(prices.budgets[b] for b in pool.budgets) - watts[pool.kind]
+        filling = 0
+        for drawn, size in relaxation.densities[pool.kind]:
+            full = pool.usable * (wattage * drawn - npus[pool.kind] * size) // size
+            filling = min(filling, full)
+        opening = pool.opening * (SCALE + sum(prices.budgets[b] for b in pool.off))
+        total += pool.nodes * min(0, opening + filling - earned[pool.kind])
+    return total
