@@ -15,7 +15,7 @@ import builders as b
 from kwatt.model.plan import Placement, Plan
 from kwatt.model.snapshot import Node, Service, Snapshot
 from kwatt.planning import bound
-from kwatt.planning.plan import plan
+from kwatt.planning.plan import proven_plan
 from laws.audit import Curve, above_idle, counted, covering, curves, meets
 from laws.strategies import LAW, snapshots, with_plan_running
 
@@ -45,7 +45,7 @@ def odd_snapshots(draw: st.DrawFn) -> Snapshot:
 @given(snapshots() | odd_snapshots())
 def test_no_plan_draws_less_than_the_bound(snapshot: Snapshot) -> None:
     """Every assignment within NPUs and budgets is tried, as far as it may draw less than the bound."""
-    result = plan(snapshot)
+    result = proven_plan(snapshot)
 
     assert result.bound is not None, result.unproven
     assert Search(snapshot, result, result.bound.power.milliwatts).cheaper() is None
@@ -57,7 +57,7 @@ def test_the_bound_of_large_clusters_is_valid_on_small_ones(snapshot: Snapshot) 
     """Services that choose jointly, nodes in parts and budgets in any case prove no more than there is."""
     large = {"ALL_AT_ONCE": 0, "BLOCKS": 1, "MOST_NODE_ROWS": 0, "ENOUGH": Fraction(-1)}
     with mock.patch.multiple(bound, **large):
-        result = plan(snapshot)
+        result = proven_plan(snapshot)
 
     assert result.bound is not None, result.unproven
     assert Search(snapshot, result, result.bound.power.milliwatts).cheaper() is None
@@ -67,7 +67,7 @@ def test_the_bound_of_large_clusters_is_valid_on_small_ones(snapshot: Snapshot) 
 @given(snapshots())
 def test_the_search_finds_the_plan_itself(snapshot: Snapshot) -> None:
     """The search is not blind: asked for less than the plan's draw and a milliwatt, it finds something."""
-    result = plan(snapshot)
+    result = proven_plan(snapshot)
 
     search = Search(snapshot, result, result.totals.draw.milliwatts + 1)
     found = search.cheaper()
@@ -78,7 +78,7 @@ def test_the_search_finds_the_plan_itself(snapshot: Snapshot) -> None:
 @given(snapshots())
 def test_the_gap_is_between_bound_and_draw(snapshot: Snapshot) -> None:
     """gapPercent = 100 (drawWatts - bound) / bound; a bound of 0 has gap 0 (design 4b, 6)."""
-    result = plan(snapshot)
+    result = proven_plan(snapshot)
 
     assert result.bound is not None, result.unproven
     draw, power = result.totals.draw.milliwatts, result.bound.power.milliwatts
@@ -95,9 +95,9 @@ def test_plans_made_in_another_way_draw_no_less_than_the_bound(snapshot: Snapsho
     fresh_world = replace(
         snapshot, services=tuple(replace(s, incumbents=()) for s in snapshot.services)
     )
-    fresh = plan(fresh_world)
-    again = plan(with_plan_running(fresh_world, fresh))
-    renamed = plan(replace(fresh_world, services=tuple(map(_renamed, fresh_world.services))))
+    fresh = proven_plan(fresh_world)
+    again = proven_plan(with_plan_running(fresh_world, fresh))
+    renamed = proven_plan(replace(fresh_world, services=tuple(map(_renamed, fresh_world.services))))
 
     for one, other in permutations((fresh, again, renamed), 2):
         assert one.bound is not None

@@ -25,7 +25,7 @@ from kwatt.observation.observe import observe
 from kwatt.observation.parsing.reading import Body
 from kwatt.observation.parsing.table import API_VERSIONS, parse
 from kwatt.observation.world import World
-from kwatt.planning.plan import plan
+from kwatt.planning.plan import proven_plan
 
 ReadCluster = Callable[[str | None], Iterable[Body]]
 ALL_PLACED: Final = 0
@@ -53,6 +53,8 @@ def main(argv: Sequence[str], read_cluster: ReadCluster) -> int:
     objects = apply_edits(_objects(arguments, read_cluster), arguments.set)
     report = report_of(objects, now)
     sys.stdout.write(_RENDERERS[arguments.output](report))
+    if report.plan.unproven:
+        sys.stderr.write(f"kwatt plan: no bound was proven: {report.plan.unproven}\n")
     sys.stdout.flush()  # so that a reader who went away is noticed here and not at exit
     return exit_status(report)
 
@@ -62,7 +64,7 @@ def report_of(objects: Objects, now: datetime) -> Report:
     entries = (parse(kind, body) for (kind, _, _), body in objects.items())
     observation = observe(World.of(entries), now)
     snapshot = observation.snapshot
-    return Report(snapshot, plan(snapshot), observation.invalid, observation.notices)
+    return Report(snapshot, proven_plan(snapshot), observation.invalid, observation.notices)
 
 
 def exit_status(report: Report) -> int:

@@ -121,7 +121,7 @@ class Bound:
 class Plan:
     """Who runs where. `hash` is a SHA-256 over the placements: equal hashes, equal plans.
 
-    `unproven` says why there is no bound, "" where there is one.
+    `unproven` says why no bound was found, "" where there is one or none was asked for.
     """
 
     placements: tuple[Placement, ...]

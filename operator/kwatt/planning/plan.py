@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import groupby
 from typing import Final
 
@@ -25,8 +26,21 @@ def plan(snapshot: Snapshot) -> Plan:
     """Place every service of a snapshot within all budgets, strictly by priority (design 5).
 
     Level by level, highest first: incumbents stay, the short ones are completed, and what is still
-    short is explained. Equal snapshots give equal plans, whatever the order of their parts.
+    short is explained. Equal snapshots give equal plans, whatever the order of their parts. The plan
+    comes without a bound: proving one may take longer than planning.
     """
+    return _plan_of(*_drafted(snapshot))
+
+
+def proven_plan(snapshot: Snapshot) -> Plan:
+    """Return the same plan with a lower bound on the draw, or with why there is none."""
+    draft, unplaced = _drafted(snapshot)
+    planned = _plan_of(draft, unplaced)
+    proof = bound_of(draft, planned.totals)
+    return replace(planned, bound=proof.bound, unproven=proof.reason)
+
+
+def _drafted(snapshot: Snapshot) -> tuple[Draft, list[Unplaced]]:
     draft = Draft(snapshot)
     unplaced: list[Unplaced] = []
     for level in _levels(snapshot.services):
@@ -35,7 +49,7 @@ def plan(snapshot: Snapshot) -> Plan:
             keep_incumbents(draft, service)
         complete(draft, level)
         unplaced += _explain(draft, level, MOST_RELAXED - len(unplaced))
-    return _plan_of(draft, unplaced)
+    return draft, unplaced
 
 
 def _levels(services: Iterable[Service]) -> list[tuple[Service, ...]]:
@@ -67,14 +81,10 @@ def _plan_of(draft: Draft, unplaced: Iterable[Unplaced]) -> Plan:
     served = {
         key: sum(holding.served for holding in holdings) for key, holdings in draft.holdings.items()
     }
-    totals = totals_of(draft.layout, rows, draft.snapshot.services, served)
-    proof = bound_of(draft, totals)
     return Plan(
         placements=placements,
         unplaced=tuple(sorted(unplaced, key=lambda u: u.service)),
         budgets=budget_uses(draft.layout, rows),
-        totals=totals,
+        totals=totals_of(draft.layout, rows, draft.snapshot.services, served),
         hash=hash_of(placements),
-        bound=proof.bound,
-        unproven=proof.reason,
     )

@@ -145,8 +145,6 @@ class Cycle:
                 len(changes.release),
                 len(changes.evict),
             )
-            if planned.unproven:
-                _LOG.warning("the plan has no proven bound: %s", planned.unproven)
         self._hash = planned.hash
 
     def _boundary(self, now: datetime) -> float | None:

@@ -11,7 +11,7 @@ import builders as b
 from kwatt.model.plan import Bound
 from kwatt.model.snapshot import Snapshot
 from kwatt.planning import program
-from kwatt.planning.plan import plan
+from kwatt.planning.plan import proven_plan
 from kwatt.planning.program import Program
 
 RNGD = b.npu_class("rngd")
@@ -23,7 +23,7 @@ BOTH = {
 
 def watts(snapshot: Snapshot) -> tuple[float, float]:
     """Return the draw of the plan and its bound."""
-    result = plan(snapshot)
+    result = proven_plan(snapshot)
     assert result.bound is not None, result.unproven
     return result.totals.draw.watts, result.bound.power.watts
 
@@ -33,7 +33,7 @@ def test_the_bound_of_an_empty_cluster_is_its_idle_draw() -> None:
 
 
 def test_the_only_way_to_serve_a_service_is_its_own_bound() -> None:
-    result = plan(b.snapshot([b.service()]))
+    result = proven_plan(b.snapshot([b.service()]))
 
     assert result.totals.draw == b.watts(7 * 10 + 60)
     assert result.bound == Bound(b.watts(130), 0)
@@ -43,7 +43,7 @@ def test_a_plan_that_keeps_costly_replicas_is_above_the_bound() -> None:
     running = b.incumbent("n2", npu_class="rngd", draw=80)
     nodes = [b.node("n1", 1), b.node("n2", 1, "rngd")]
 
-    result = plan(b.snapshot([b.service(incumbents=(running,))], nodes, **BOTH))
+    result = proven_plan(b.snapshot([b.service(incumbents=(running,))], nodes, **BOTH))
 
     assert result.totals.draw == b.watts(90 + 10)
     assert result.bound == Bound(b.watts(60 + 10), pytest.approx(100 * 30 / 70))
@@ -89,7 +89,7 @@ def test_points_that_draw_less_than_idle_make_more_replicas_cheaper(
 def test_a_bound_of_zero_has_no_gap() -> None:
     profiles = [b.profile(b.point(100, 0), b.point(200, 30))]
 
-    result = plan(b.snapshot([b.service(target=200)], [b.node(npus=4)], profiles=profiles))
+    result = proven_plan(b.snapshot([b.service(target=200)], [b.node(npus=4)], profiles=profiles))
 
     assert result.totals.draw == b.watts(20)
     assert result.bound == Bound(b.watts(0), 0)
@@ -117,10 +117,10 @@ def test_replicas_on_a_node_that_has_other_npus_now_free_its_idle_draw() -> None
 def test_without_the_solver_the_plan_is_the_same_and_says_why_it_has_no_bound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    proven = plan(b.snapshot([b.service()]))
+    proven = proven_plan(b.snapshot([b.service()]))
     monkeypatch.setattr(program, "highspy", None)
 
-    result = plan(b.snapshot([b.service()]))
+    result = proven_plan(b.snapshot([b.service()]))
 
     assert (result.bound, result.unproven) == (None, "the solver highspy could not be imported")
     assert (result.hash, result.placements) == (proven.hash, proven.placements)
@@ -131,7 +131,7 @@ def test_a_solver_that_fails_leaves_the_plan_without_a_bound(
 ) -> None:
     monkeypatch.setattr(Program, "prices", lambda self: None)
 
-    result = plan(b.snapshot([b.service()]))
+    result = proven_plan(b.snapshot([b.service()]))
 
     assert (result.bound, result.unproven) == (None, "the solver found no prices")
 
@@ -150,7 +150,7 @@ def test_whatever_prices_the_solver_finds_the_bound_is_valid(
     nodes = [b.node("n1", 2), b.node("n2", 4, "rngd"), b.node("n3", 4)]
     caps = [b.budget(cap=400, nodes=("n1", "n2", "n3"), empty_off=True), b.budget("n1", 100)]
 
-    result = plan(b.snapshot(services, nodes, caps, **BOTH))
+    result = proven_plan(b.snapshot(services, nodes, caps, **BOTH))
 
     assert result.bound is not None, result.unproven
     assert b.watts(0) <= result.bound.power <= result.totals.draw
@@ -159,7 +159,7 @@ def test_whatever_prices_the_solver_finds_the_bound_is_valid(
 def test_figures_beyond_all_measure_have_no_bound() -> None:
     profiles = [b.profile(b.point(100, 2**62 // 1000))]
 
-    result = plan(b.snapshot([b.service()], profiles=profiles))
+    result = proven_plan(b.snapshot([b.service()], profiles=profiles))
 
     assert (result.bound, result.unproven) == (None, "the figures are too large to bound")
 
@@ -169,7 +169,7 @@ def test_absurd_sizes_do_not_stop_the_planner() -> None:
     nodes = [b.node("n1", huge), b.node("n2", huge), b.node("n3", 1)]
     services = [b.service(max_replicas=huge, power_limit=b.watts("4E"))]
 
-    result = plan(b.snapshot(services, nodes, [b.budget(empty_off=True, nodes=("n1", "n2"))]))
+    result = proven_plan(b.snapshot(services, nodes, [b.budget(empty_off=True, nodes=("n1", "n2"))]))
 
     assert result.placements
     assert (result.bound, result.unproven) == (None, "the figures are too large to bound")
