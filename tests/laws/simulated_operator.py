@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from kwatt import names
@@ -19,7 +20,7 @@ from kwatt.observation.observe import observe
 from kwatt.observation.values import ParsedDeployment, ParsedNode, ParsedPod, ParsedService
 from kwatt.observation.world import World
 from kwatt.planning.plan import plan
-from kwatt.reconciler.applying import Shares
+from kwatt.reconciler.shares import Shares
 from laws.simulation import Cluster, Logged, with_share
 
 
@@ -42,6 +43,12 @@ class View:
             for entry in entries[self._read[kind] : until]:
                 self._take(entry)
             self._read[kind] = until
+
+    def hear(self, version: int) -> None:
+        """Take all that happened after a version, whatever lags behind otherwise."""
+        for entry in self._cluster.log:
+            if entry.version > version:
+                self._take(entry)
 
     def learn(self, key: str, value: Any) -> None:
         """Take the API server's answer to a write of one's own."""
@@ -93,7 +100,7 @@ class Operator:
 
     def __post_init__(self) -> None:
         self.view = View(self.cluster)
-        self.shares = Shares(lambda: self.cluster.now.timestamp())
+        self.shares = Shares(self._clock, lambda: self.view.version_of(ParsedPod))
 
     def cycle(self) -> int:
         """Observe, plan, apply; return how many writes were tried."""
@@ -103,34 +110,34 @@ class Operator:
         self._apply(changes, snapshot)
         return self.writes - before
 
+    def _clock(self) -> float:
+        return self.cluster.now.timestamp()
+
     def land(self) -> Iterator[None]:
         """Let the writes that were on their way arrive."""
         while self.late:
             yield self.late.pop(0)()
 
     def _apply(self, changes: Changes, snapshot: Snapshot) -> None:
-        for change in changes.lower:
-            self._send(lambda change=change: self._patch_share(change))
-        for removal in changes.remove:
-            self._send(lambda r=removal: self.cluster.drop(ParsedDeployment, r.name))
-        for cost in changes.costs:
-            self._send(lambda c=cost: self._patch_pod(c.uid, deletion_cost=c.cost))
-        for scale in changes.shrink:
-            self._scale(scale, snapshot)
-        for eviction in changes.evict:
-            self._send(lambda e=eviction: self._evict(e.uid))
-        for scale in changes.grow:
-            self._scale(scale, snapshot)
-        missed = {c.node for c in changes.raise_ if not self._raise(c)}
-        for release in changes.release:
-            if release.node not in missed:
-                self._send(lambda r=release: self._release(r))
+        self._send_all(partial(self._patch_share, change) for change in changes.lower)
+        self._send_all(partial(self.cluster.drop, ParsedDeployment, r.name) for r in changes.remove)
+        self._send_all(partial(self._patch_pod, c.uid, deletion_cost=c.cost) for c in changes.costs)
+        self._send_all(self._scales(changes.shrink, snapshot))
+        self._send_all(partial(self._evict, eviction.uid) for eviction in changes.evict)
+        self._send_all(self._scales(changes.grow, snapshot))
+        missed = {change.node for change in changes.raise_ if not self._raise(change)}
+        released = [release for release in changes.release if release.node not in missed]
+        self._send_all(partial(self._release, release) for release in released)
 
     def _raise(self, change: ShareChange) -> bool:
-        answer = self._send(lambda: self._patch_share(change))
+        answer = self._send(partial(self._patch_share, change))
         if answer == "lost":
             self.shares.may_have_risen(change)
         return answer == "done"
+
+    def _send_all(self, writes: Iterable[Callable[[], Any]]) -> None:
+        for write in writes:
+            self._send(write)
 
     def _send(self, write: Callable[[], Any]) -> str:
         """Carry out a write as its fate has it; the next fate is taken from the front of the list."""
@@ -174,19 +181,21 @@ class Operator:
         now = self.cluster.now
         return self._patch_pod(release.uid, gated=False, hostname=release.node, released=now)
 
-    def _scale(self, scale: Scale, snapshot: Snapshot) -> None:
+    def _scales(self, scales: Iterable[Scale], snapshot: Snapshot) -> Iterator[Callable[[], Any]]:
         have = {Group(d.service, d.variant): d for d in snapshot.deployments}
-        existing = have.get(Group(scale.service, scale.variant))
-        held = next(s.held for s in snapshot.services if s.key == scale.service)
-        name = existing.name if existing else deployment_name(scale.service.name, scale.variant)
-        known = self.cluster.get(ParsedDeployment, name)
-        if held and existing is None:
-            return
-        wanted = _deployment(self.cluster, name, scale)
-        if held and known:
-            wanted = replace(known, replicas=scale.replicas)
-        if wanted is not None and wanted != known:
-            self._send(lambda: (name, self.cluster.put(name, wanted)))
+        held = {service.key for service in snapshot.services if service.held}
+        for scale in scales:
+            existing = have.get(Group(scale.service, scale.variant))
+            name = existing.name if existing else deployment_name(scale.service.name, scale.variant)
+            known = self.cluster.get(ParsedDeployment, name)
+            wanted = _deployment(self.cluster, name, scale)
+            if scale.service in held or not scale.replicas:
+                wanted = known and replace(known, replicas=scale.replicas)
+            if wanted is not None and wanted != known:
+                yield partial(self._put_deployment, wanted)
+
+    def _put_deployment(self, wanted: ParsedDeployment) -> tuple[str, Any]:
+        return wanted.name, self.cluster.put(wanted.name, wanted)
 
 
 def _deployment(cluster: Cluster, name: str, scale: Scale) -> ParsedDeployment | None:

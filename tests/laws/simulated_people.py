@@ -27,8 +27,8 @@ from laws.strategies import CLASSES
 
 NODES = ("n1", "n2", "n3")
 BUDGETS = ("b1", "b2", "b3")
-CAPS = (60, 150, 180, 250, 330, 400, 800)
-RATES = (45, 90, 100, 200, 300, 500)
+CAPS = (60, 130, 150, 180, 210, 250, 330, 800)
+RATES = (45, 90, 200, 400)
 MODELS: dict[str, tuple[Profile, ...]] = {
     # the second measurement of a model replaces the first at some moment
     "yolo": (
@@ -40,10 +40,13 @@ MODELS: dict[str, tuple[Profile, ...]] = {
         b.profile(b.point(90, 50, env={"BATCH": "1"}), b.point(160, 70, npus=2), name="bert"),
     ),
     "tiny": (
-        b.profile(b.point(50, 10), name="tiny"),  # draws no more than an idle NPU
         b.profile(b.point(50, 11), name="tiny"),
+        b.profile(b.point(50, 12), name="tiny"),
     ),
 }
+
+
+MODELS_WANTED = ("yolo", "bert", "yolo", "tiny")
 
 
 class Event(NamedTuple):
@@ -58,27 +61,34 @@ class Event(NamedTuple):
 def clusters(draw: st.DrawFn) -> Cluster:
     """Draw a cluster of up to three nodes, budgets and services; nothing runs yet but foreign pods."""
     cluster = Cluster()
+    add_catalogue(cluster)
+    budgets = BUDGETS[: draw(st.integers(1, 3))]
+    for name in NODES[: draw(st.integers(2, 3))]:
+        under = {budgets[0]} | draw(st.sets(st.sampled_from(budgets)))
+        npu_class, npus = draw(st.sampled_from(("atom", "rngd"))), draw(st.integers(1, 2))
+        cluster.put(name, new_node(name, npu_class, under, npus))
+        if draw(st.sampled_from((False, False, False, True))):
+            foreign_arrives(cluster, len(cluster.all(ParsedNode)) - 1, 0)
+    for name in budgets:
+        cap, host = draw(st.sampled_from(CAPS)), draw(st.sampled_from((0, 20)))
+        cluster.put(name, new_budget(name, cap, host, empty_off=draw(st.booleans())))
+    for number in range(draw(st.integers(1, 3))):
+        add_service(cluster, number, draw(st.integers(0, 71)))
+    return cluster
+
+
+def add_catalogue(cluster: Cluster) -> None:
+    """Create the classes, the profiles and three priorities."""
     for one in CLASSES:
         cluster.put(one.name, ParsedClass(f"c-{one.name}", one.name, one.resources, one))
     for model, (profile, _) in MODELS.items():
         cluster.put(model, ParsedProfile(f"m-{model}", model, profile))
     for value in range(3):
         cluster.put(f"class-{value}", ParsedPriority(f"pc-{value}", f"class-{value}", value))
-    budgets = BUDGETS[: draw(st.integers(1, 3))]
-    for name in NODES[: draw(st.integers(1, 3))]:
-        under = draw(st.sets(st.sampled_from(budgets)))
-        cluster.put(name, _node(name, draw(st.sampled_from(("atom", "atom", "rngd"))), under))
-        if draw(st.sampled_from((False, False, False, True))):
-            foreign_arrives(cluster, len(cluster.all(ParsedNode)) - 1, 0)
-    for name in budgets:
-        cap, host = draw(st.sampled_from(CAPS)), draw(st.sampled_from((0, 20)))
-        cluster.put(name, _budget(name, cap, host, empty_off=draw(st.booleans())))
-    for number in range(draw(st.integers(1, 3))):
-        add_service(cluster, number, draw(st.integers(0, 50)))
-    return cluster
 
 
-def _node(name: str, npu_class: str, under: Iterable[str], npus: int = 2) -> ParsedNode:
+def new_node(name: str, npu_class: str, under: Iterable[str], npus: int = 2) -> ParsedNode:
+    """Make a node of some NPUs under some budgets."""
     resource = next(c.resources[0] for c in CLASSES if c.name == npu_class)
     labels = {names.HOSTNAME_LABEL: name, "npu": npu_class} | dict.fromkeys(under, "yes")
     offered = {resource: npus}
@@ -94,7 +104,8 @@ def _node(name: str, npu_class: str, under: Iterable[str], npus: int = 2) -> Par
     )
 
 
-def _budget(name: str, cap: int, host: int, *, empty_off: bool) -> ParsedBudget:
+def new_budget(name: str, cap: int, host: int, *, empty_off: bool) -> ParsedBudget:
+    """Make a budget over the nodes that carry its name as a label."""
     selector = LabelSelector((Requirement(name, "Exists"),))
     return ParsedBudget(f"b-{name}", name, selector, b.watts(cap), b.watts(host), empty_off)
 
@@ -110,7 +121,6 @@ def _chosen(cluster: Cluster, kind: type[Kind], which: int) -> Kind | None:
 def add_service(cluster: Cluster, which: int, amount: int) -> None:
     """Create an InferenceService, or give one another rate and priority."""
     name = f"s{which % 3}"
-    models = tuple(MODELS)
     cluster.put(
         name,
         ParsedService(
@@ -118,9 +128,10 @@ def add_service(cluster: Cluster, which: int, amount: int) -> None:
             namespace=NAMESPACE,
             name=name,
             generation=cluster.version,
-            model=models[(which + amount) % len(models)],
-            target=b.rate(RATES[amount % len(RATES)]),
-            priority_class=f"class-{amount % 3}",
+            model=MODELS_WANTED[amount % len(MODELS_WANTED)],
+            target=b.rate(RATES[amount // 4 % len(RATES)]),
+            allowed=(None, ("atom",), ("rngd",))[amount % 3],
+            priority_class=f"class-{(which + amount) // 3 % 3}",
         ),
     )
 
@@ -178,12 +189,12 @@ def _edit_node(cluster: Cluster, which: int, edit: Callable[[ParsedNode], Parsed
 
 def add_or_remove_node(cluster: Cluster, which: int, amount: int) -> None:
     """Remove a node, or add one of that name anew."""
-    name = NODES[which % len(NODES)]
+    name, (b1, *others) = NODES[which % len(NODES)], BUDGETS
     if cluster.get(ParsedNode, name):
         cluster.drop(ParsedNode, name)
     else:
-        under = [budget for number, budget in enumerate(BUDGETS) if amount >> number & 1]
-        cluster.put(name, _node(name, ("atom", "rngd")[amount % 2], under))
+        under = [b1, *(budget for number, budget in enumerate(others) if amount >> number & 1)]
+        cluster.put(name, new_node(name, ("atom", "rngd")[amount % 2], under))
 
 
 def delete_pod(cluster: Cluster, which: int, amount: int) -> None:
@@ -250,9 +261,9 @@ TAME: dict[str, Callable[[Cluster, int, int], None]] = {
 }
 EVENTS = TAME | {"raise_share": raise_share, "nothing": lambda *_: None}
 # Services and caps change more often than anything else.
-_OFTEN = ("nothing", "add_service", "add_service", "cap", "remove_gate")
+_OFTEN = ("nothing", "add_service", "add_service", "add_service", "remove_service", "cap", "cap")
 EVENT = st.builds(
-    Event, st.sampled_from((*_OFTEN, *EVENTS)), st.integers(0, 11), st.integers(0, 20)
+    Event, st.sampled_from((*_OFTEN, *EVENTS)), st.integers(0, 11), st.integers(0, 71)
 )
 
 

@@ -8,28 +8,43 @@ on its way any more.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import NamedTuple
 
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from kwatt import names
+from kwatt.model.npu import NpuClass
 from kwatt.observation.observe import observe
 from kwatt.observation.values import ParsedBudget, ParsedClass, ParsedNode, ParsedPod
 from kwatt.planning.plan import plan
 from laws.simulated_operator import FINE, Fate, Killed, Operator, View
-from laws.simulated_people import EVENT, Event, clusters, happen
+from laws.simulated_people import (
+    BUDGETS,
+    EVENT,
+    NODES,
+    Event,
+    add_catalogue,
+    add_service,
+    clusters,
+    happen,
+    new_budget,
+    new_node,
+)
 from laws.simulation import Cluster
+from laws.strategies import CLASSES
 
-LAW = settings(max_examples=300, deadline=None, derandomize=True)
+LAW = settings(max_examples=600, deadline=None, derandomize=True)
 QUIET_CYCLES = 25
 ALL = 10**6
 
 
 class Step(NamedTuple):
-    """An event, then a cycle of an operator that may know little and live for some writes only."""
+    """An event, then cycles of an operator that may know little and live for some writes only."""
 
     event: Event
+    cycles: int = 1
     pods_lag: int = 0
     nodes_lag: int = 0
     writes: int = ALL
@@ -41,19 +56,21 @@ FATE = st.sampled_from((FINE,) * 6 + (Fate(True, False), Fate(False, False), Fat
 STEP = st.builds(
     Step,
     EVENT,
+    cycles=st.integers(1, 3),
     pods_lag=st.sampled_from((0, 0, 0, 1, 2, 4, 8)),
     nodes_lag=st.sampled_from((0, 0, 0, 1, 3)),
     writes=st.one_of(st.just(ALL), st.just(ALL), st.integers(0, 8)),
     fates=st.lists(FATE, max_size=6).map(tuple),
     rounds=st.integers(0, 2),
 )
-STEPS = st.lists(STEP, min_size=1, max_size=10)
+STEPS = st.lists(STEP, min_size=3, max_size=12)
 
 
 def drawn(cluster: Cluster, budget: ParsedBudget, *, advertised: bool) -> int:
-    """Count the milliwatts under a budget: host, idle NPUs, foreign pods, and all pods without a gate.
+    """Count the milliwatts under a budget: host, idle NPUs, foreign pods, and KWatt's pods.
 
-    With `advertised` also what the nodes' shares let the kube-scheduler add.
+    Those are the bound ones, and those without a gate as far as their node's share lets them be bound;
+    with `advertised` all that the shares let the kube-scheduler bind.
     """
     nodes = [n for n in cluster.all(ParsedNode).values() if budget.selector.matches(n.labels)]
     return budget.host.milliwatts + sum(
@@ -65,27 +82,36 @@ def drawn(cluster: Cluster, budget: ParsedBudget, *, advertised: bool) -> int:
 def _drawn_on(cluster: Cluster, node: ParsedNode, *, advertised: bool, empty_off: bool) -> int:
     classes = {c.name: c.npu_class for c in cluster.all(ParsedClass).values()}
     here = classes.get(node.labels.get("npu", ""))
-    pods = [p for p in cluster.all(ParsedPod).values() if _assigned(p) == node.name]
-    foreign = above = held_npus = held_idle = 0
-    for pod in pods:
-        own = classes.get(pod.labels.get(names.CLASS_LABEL, ""))
-        npus = sum(count for key, count in pod.asked.items() if key != names.WATTS)
-        if own is None:
-            foreign += npus * here.max.milliwatts if here else 0
-            held_npus += npus
-        else:
-            above += 1000 * pod.asked[names.WATTS]
-            held_idle += npus * own.idle.milliwatts
-            held_npus += npus if own is here else 0
-    share = 1000 * node.allocatable.get(names.WATTS, 0) if advertised else 0
-    idle_npus = max(0, node.capacity.get(here.resources[0], 0) - held_npus) if here else 0
-    is_off = empty_off and not pods and not share
-    idle = 0 if is_off or here is None else idle_npus * here.idle.milliwatts
-    return foreign + held_idle + idle + max(above, share)
+    pods = list(cluster.all(ParsedPod).values())
+    bound = [pod for pod in pods if pod.node == node.name]
+    share = node.allocatable.get(names.WATTS, 0)
+    held = sum(pod.asked.get(names.WATTS, 0) for pod in bound)
+    free = waiting = max(0, share - held)
+    if not advertised:
+        waiting = sum(p.asked[names.WATTS] for p in pods if _waits_for(p, node.name))
+    is_off = empty_off and not bound and not share
+    return 1000 * (held + min(free, waiting)) + _held_idle_and_foreign(here, bound, node, is_off)
 
 
-def _assigned(pod: ParsedPod) -> str | None:
-    return pod.node or (None if pod.gated else pod.hostname)
+def _held_idle_and_foreign(
+    here: NpuClass | None, bound: list[ParsedPod], node: ParsedNode, is_off: bool
+) -> int:
+    """Count the idle part of all NPUs, held or not, and the rest of what foreign pods may draw."""
+    idle_of = {one.name: one.idle.milliwatts for one in CLASSES}
+    total = held = 0
+    for pod in bound:
+        own = pod.labels.get(names.CLASS_LABEL)
+        npus = sum(n for key, n in pod.asked.items() if own or (here and key in here.resources))
+        npus -= pod.asked.get(names.WATTS, 0) if own else 0
+        total += npus * (idle_of[own] if own else here.max.milliwatts if here else 0)
+        held += npus if here and own in (None, here.name) else 0
+    if here is None or is_off:
+        return total
+    return total + here.idle.milliwatts * max(0, node.capacity.get(here.resources[0], 0) - held)
+
+
+def _waits_for(pod: ParsedPod, node: str) -> bool:
+    return pod.hostname == node and not (pod.gated or pod.node or pod.terminating)
 
 
 class Audit:
@@ -100,7 +126,7 @@ class Audit:
     def people_acted(self, *, by_hand: bool = False) -> None:
         """Take the cluster as it is now for a start."""
         rogue = by_hand or any(
-            not pod.gated and not _assigned(pod)
+            not (pod.gated or pod.node or pod.hostname)
             for pod in self._cluster.all(ParsedPod).values()
         )
         for budget, advertised, now in self._sums():
@@ -134,14 +160,18 @@ class Story:
         self.operator = Operator(cluster, self.audit.check)
 
     def take(self, step: Step) -> None:
-        """Let one step happen."""
+        """Let one step happen. What people do is known at once, unless they do it to KWatt's pods."""
+        operator, before = self.operator, self.cluster.version
+        self._land()
         happen(self.cluster, step.event)
         self.audit.people_acted(by_hand=step.event.name == "raise_share")
-        operator = self.operator
         operator.view.catch_up({ParsedPod: step.pods_lag, ParsedNode: step.nodes_lag})
+        if step.event.name not in ("delete_pod", "remove_gate"):
+            operator.view.hear(before)
         operator.fates, operator.writes_left = step.fates, step.writes
         try:
-            operator.cycle()
+            for _ in range(step.cycles):
+                operator.cycle()
         except Killed:
             self.restart()
         self.control(step.rounds)
@@ -163,14 +193,18 @@ class Story:
             self.audit.check()
 
     def settle(self) -> int:
-        """Let time pass without events, until a cycle writes nothing; return the number of cycles."""
+        """Find lost nodes again, then let time pass; return after which cycle nothing was written."""
+        for name, node in self.cluster.all(ParsedNode).items():
+            self.cluster.put(name, replace(node, ready=True))
+        self.audit.people_acted()
         self.operator.fates, self.operator.writes_left = (), ALL
-        for cycles in range(QUIET_CYCLES):
-            self.control(3)
-            self.operator.view.catch_up({})
-            if not self.operator.cycle():
-                return cycles
-        raise AssertionError("it does not come to rest")
+        written = [self._quiet_cycle() for _ in range(QUIET_CYCLES)]
+        return max((number for number, writes in enumerate(written) if writes), default=-1)
+
+    def _quiet_cycle(self) -> int:
+        self.control(2)
+        self.operator.view.catch_up({})
+        return self.operator.cycle()
 
 
 @LAW
@@ -183,7 +217,7 @@ def test_caps_hold_at_every_instant(cluster: Cluster, steps: list[Step]) -> None
         story.take(step)
 
 
-@LAW
+@settings(LAW, max_examples=200)
 @given(clusters(), STEPS)
 def test_it_comes_to_rest_as_planned(cluster: Cluster, steps: list[Step]) -> None:
     """Idle costs nothing: no writes when nothing changes; a restart writes nothing (design 7.2, 7.5)."""
@@ -191,7 +225,7 @@ def test_it_comes_to_rest_as_planned(cluster: Cluster, steps: list[Step]) -> Non
     for step in steps:
         story.take(step)
 
-    story.settle()
+    assert story.settle() < QUIET_CYCLES - 6
 
     story.restart()
     assert story.operator.cycle() == 0
@@ -201,9 +235,7 @@ def test_it_comes_to_rest_as_planned(cluster: Cluster, steps: list[Step]) -> Non
 def planned(cluster: Cluster) -> Counter[tuple[str, str, str]]:
     """Count the planned replicas by service, class and node."""
     placements = plan(observe(View(cluster).world(), cluster.now).snapshot).placements
-    return Counter(
-        {(p.service.name, p.variant.npu_class, p.node): p.replicas for p in placements}
-    )
+    return Counter({(p.service.name, p.variant.npu_class, p.node): p.replicas for p in placements})
 
 
 def running(cluster: Cluster) -> Counter[tuple[str, str, str]]:
@@ -213,3 +245,38 @@ def running(cluster: Cluster) -> Counter[tuple[str, str, str]]:
         for pod in cluster.all(ParsedPod).values()
         if pod.node and not pod.terminating and names.SERVICE_LABEL in pod.labels
     )
+
+
+def test_a_share_that_fell_counts_until_the_pods_bound_under_it_are_seen() -> None:
+    """Nodes and Pods are watched apart: the one watch may be minutes behind the other."""
+    cluster = two_nodes_under_one_cap()
+    story = Story(cluster)
+    for _ in range(3):
+        story.take(Step(Event("nothing")))
+    (first,) = cluster.all(ParsedPod).values()
+    cluster.end(first)
+    story.control(4)
+    story.operator.view.catch_up({})
+
+    happen(
+        cluster, Event("remove_gate", 0, 3)
+    )  # its successor is bound under the share of the first
+    story.control(1)
+    happen(cluster, Event("cordon"))
+    for _ in range(4):
+        story.operator.view.catch_up({ParsedPod: ALL})
+        story.operator.cycle()
+
+    shares = [n.allocatable.get(names.WATTS) for n in cluster.all(ParsedNode).values()]
+    assert shares == [0, 49]  # of 150 W: 40 idle, 61 of the unseen pod
+
+
+def two_nodes_under_one_cap() -> Cluster:
+    """Make room for one replica of one service."""
+    cluster = Cluster()
+    add_catalogue(cluster)
+    for name in NODES[:2]:
+        cluster.put(name, new_node(name, "atom", BUDGETS[:1]))
+    cluster.put(BUDGETS[0], new_budget(BUDGETS[0], 150, 0, empty_off=False))
+    add_service(cluster, 0, 0)
+    return cluster

@@ -76,7 +76,9 @@ def diff(snapshot: Snapshot, plan: Plan, advertised: Mapping[str, int]) -> Chang
     pod_watts = {group: one.pod_watts for group, one in wanted.items()}
     held = held_on(snapshot, pod_watts)
     targets = target_shares(snapshot, planned_watts(plan, pod_watts))
-    lower, rise = share_changes(snapshot, targets, advertised, held)
+    reach, now = Headroom(snapshot, advertised, held), Headroom(snapshot, {}, held)
+    left = now.left
+    lower, rise = share_changes(snapshot, targets, reach)
     pods = _active_pods(snapshot.pods)
     scaling = _scaling(snapshot.deployments, wanted)
     costs, evict = _leaving(snapshot, wanted, pods, scaling)
@@ -93,8 +95,8 @@ def diff(snapshot: Snapshot, plan: Plan, advertised: Mapping[str, int]) -> Chang
         evict=evict,
         grow=tuple(scale for scale, before in scaling.values() if scale.replicas >= before),
         raise_=rise,
-        release=_releases(snapshot, wanted, pods, shares, gone),
-        left=Headroom(snapshot, {}, held).left,
+        release=_releases(_Room(snapshot, shares, (reach, now)), wanted, pods, gone),
+        left=left,
         wake=_wake(snapshot, gone),
     )
 
@@ -237,9 +239,19 @@ def _shares_after(snapshot: Snapshot, changes: Iterable[ShareChange]) -> dict[st
 
 
 class _Room:
-    """What is really free on the nodes now, for releasing pods: watts, NPUs, cpu, memory, pod slots."""
+    """What is really free on the nodes now, for releasing pods: watts, NPUs, cpu, memory, pod slots.
 
-    def __init__(self, snapshot: Snapshot, shares: Mapping[str, int]) -> None:
+    Of the headrooms the first counts what nodes may advertise, the second what pods hold. While a cap is
+    exceeded by either, a share that is still free is no reason to release a pod.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        shares: Mapping[str, int],
+        headrooms: tuple[Headroom, Headroom],
+    ) -> None:
+        self._reach, self._now = headrooms
         self._nodes = {node.name: node for node in snapshot.nodes}
         self._watts = {
             name: shares.get(name, 0) - n.foreign_watts for name, n in self._nodes.items()
@@ -250,16 +262,25 @@ class _Room:
         self._slots = {n.name: n.pods - n.other_pods for n in snapshot.nodes}
         for pod in snapshot.pods:
             if pod.assigned in self._nodes and not pod.finished:
-                self.take(pod.assigned, pod)
+                self._take(pod.assigned, pod)
 
-    def take(self, node: str, pod: Pod) -> None:
+    def _take(self, node: str, pod: Pod) -> None:
         self._watts[node] -= pod.watts
         self._npus[node] -= pod.variant.npus
         self._cpu[node] -= pod.cpu_milli
         self._memory[node] -= pod.memory_bytes
         self._slots[node] -= 1
 
-    def fits(self, node: str, pod: Pod) -> bool:
+    def admit(self, node: str, pod: Pod) -> bool:
+        """Take what `pod` needs on `node`, if all of it is free."""
+        if not (self._fits(node, pod) and self._reach.keeps(node)):
+            return False
+        admitted = self._now.take(node, pod.watts)
+        if admitted:
+            self._take(node, pod)
+        return admitted
+
+    def _fits(self, node: str, pod: Pod) -> bool:
         return (
             node in self._nodes
             and pod.watts <= self._watts[node]
@@ -274,13 +295,11 @@ class _Room:
 
 
 def _releases(
-    snapshot: Snapshot,
+    room: _Room,
     wanted: Mapping[Group, Wanted],
     pods: Mapping[Group, list[Pod]],
-    shares: Mapping[str, int],
     gone: set[PodKey],
 ) -> tuple[Release, ...]:
-    room = _Room(snapshot, shares)
     releases: list[Release] = []
     for group, one in wanted.items():
         mine = [pod for pod in pods.get(group, []) if pod.key not in gone]
@@ -297,10 +316,9 @@ def _release_group(room: _Room, missing: Counter[str], gated: list[Pod]) -> list
     releases = []
     for node in sorted(missing):
         for _ in range(missing[node]):
-            if not gated or not room.fits(node, gated[0]):
+            if not gated or not room.admit(node, gated[0]):
                 break
             pod = gated.pop(0)
-            room.take(node, pod)
             releases.append(_release(pod, room.node(node)))
     return releases
 

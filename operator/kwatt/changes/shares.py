@@ -156,18 +156,29 @@ class Headroom:
         Nothing while a budget over it is exceeded. That its watts count already is no reason: the pods
         that hold them may be about to end, and a write in the air may not have raised it after all.
         """
-        left = min((self._left_for(budget, node) for budget in self._over[node]), default=None)
-        if left is not None and left < 0:
+        if not self.keeps(node):
             return 0
         reach = self._reach[node]
-        granted = share if left is None else min(share, reach + left // 1000)
+        left = min((self._left_for(budget, node) for budget in self._over[node]), default=None)
+        granted = share if left is None else max(0, min(share, reach + left // 1000))
         if granted > reach:
-            for budget in self._over[node]:
-                self._left[budget.name] -= (granted - reach) * 1000
-                self._left[budget.name] -= self._wake_watts(budget, node)
-            self._dark.discard(node)
+            self.take(node, granted - reach)
             self._reach[node] = granted
         return granted
+
+    def keeps(self, node: str) -> bool:
+        """Tell whether every budget over `node` is kept."""
+        return all(self._left[budget.name] >= 0 for budget in self._over[node])
+
+    def take(self, node: str, watts: int) -> bool:
+        """Take whole watts on `node`, and its idle watts if it was empty; False where a cap has not so much."""
+        over = self._over[node]
+        if any(self._left_for(budget, node) < watts * 1000 for budget in over):
+            return False
+        for budget in over:
+            self._left[budget.name] -= watts * 1000 + self._wake_watts(budget, node)
+        self._dark.discard(node)
+        return True
 
     def _left_for(self, budget: Budget, node: str) -> int:
         return self._left[budget.name] - self._wake_watts(budget, node)
@@ -177,16 +188,12 @@ class Headroom:
 
 
 def share_changes(
-    snapshot: Snapshot,
-    targets: Mapping[str, int],
-    advertised: Mapping[str, int],
-    held: Mapping[str, Held],
+    snapshot: Snapshot, targets: Mapping[str, int], headroom: Headroom
 ) -> tuple[tuple[ShareChange, ...], tuple[ShareChange, ...]]:
     """Return the shares to lower and those to raise now; a raise waits until the watts are really free.
 
-    `advertised` is the most that each node may advertise, as for `diff`; what it does is in the snapshot.
+    `headroom` counts what each node may advertise at most; what it does advertise is in the snapshot.
     """
-    headroom = Headroom(snapshot, advertised, held)
     lower, rise = [], []
     for node in snapshot.nodes:
         target, now = targets.get(node.name), node.advertised_watts

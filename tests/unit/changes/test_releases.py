@@ -56,7 +56,7 @@ def test_a_node_that_has_its_replicas_gets_no_more() -> None:
 
 
 def test_a_release_waits_for_watts() -> None:
-    nodes = [b.node("n1", advertised_watts=90)]
+    nodes = [b.node("n1", advertised_watts=50)]
     tight = b.budget(cap=130)  # 50 W above idle
     ending = pod("e", node="n1", terminating=True)
     world = cluster(pod("p"), ending, nodes=nodes, budgets=[tight])
@@ -174,3 +174,29 @@ def test_a_cluster_that_is_as_planned_needs_nothing() -> None:
 
     assert (result.lower, result.remove, result.costs, result.shrink) == ((), (), (), ())
     assert (result.evict, result.raise_, result.release, result.wake) == ((), (), (), None)
+
+
+def test_a_release_waits_while_a_cap_is_exceeded_even_if_the_share_is_free() -> None:
+    nodes = [b.node("n1", advertised_watts=200), b.node("n2", advertised_watts=100)]
+    cut = b.budget(cap=300, nodes=("n1", "n2"))
+    running = [pod(name, node="n2") for name in ("q", "r", "s")]
+
+    world = cluster(pod("p"), *running, nodes=nodes, budgets=[cut])
+
+    assert changes(world, placement("n1"), placement("n2", 2)).release == ()
+
+
+def test_a_pod_without_watts_above_idle_may_not_wake_a_node_beyond_the_cap() -> None:
+    tight = b.budget(cap=79, empty_off=True)
+    world = cluster(pod("p", watts=0), nodes=[b.node("n1")], budgets=[tight])
+
+    assert changes(world, placement(above_idle=0)).release == ()
+
+
+def test_a_release_waits_until_shares_that_are_too_large_were_lowered() -> None:
+    nodes = [b.node("n1", advertised_watts=50), b.node("n2", advertised_watts=200)]
+    cut = b.budget(cap=300, nodes=("n1", "n2"))
+
+    result = changes(cluster(pod("p"), nodes=nodes, budgets=[cut]), placement("n1"))
+
+    assert ([share.node for share in result.lower], result.release) == (["n2"], ())

@@ -66,7 +66,7 @@ def test_the_environment_of_the_operating_point_wins() -> None:
 
     (container,) = containers(template=own, env=(("BATCH", "8"),))
 
-    assert container["env"] == [{"name": "BATCH", "value": "8"}, level]
+    assert container["env"] == [level, {"name": "BATCH", "value": "8"}]
 
 
 def test_the_environment_of_the_operating_point_wins_over_the_override() -> None:

@@ -17,6 +17,7 @@ BUILT: dict[str, Callable[[dict[str, Any]], Any]] = {
     "deployment-full": inputs.deployment_of,
     "service-ports": inputs.service_of,
     "service-two-containers": inputs.service_of,
+    "service-port-name-twice": inputs.service_of,
     "service-headless": inputs.service_of,
     "release-first-selector": inputs.release_of,
     "release-selector": inputs.release_of,

@@ -116,7 +116,9 @@ def test_an_own_pod_that_outlives_its_deployment_is_not_foreign() -> None:
     objects = (profile(), npu_class(), node(), own_pod("a"))
 
     first_seen = observed(*objects).snapshot
-    recognised = observed(*objects, recognised=frozenset({own_pod("a")["metadata"]["uid"]})).snapshot
+    recognised = observed(
+        *objects, recognised=frozenset({own_pod("a")["metadata"]["uid"]})
+    ).snapshot
 
     assert (first_seen.nodes[0].foreign_npus, first_seen.nodes[0].stuck_npus) == (1, 0)
     assert (recognised.nodes[0].foreign_npus, recognised.nodes[0].stuck_npus) == (0, 1)

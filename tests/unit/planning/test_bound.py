@@ -169,7 +169,9 @@ def test_absurd_sizes_do_not_stop_the_planner() -> None:
     nodes = [b.node("n1", huge), b.node("n2", huge), b.node("n3", 1)]
     services = [b.service(max_replicas=huge, power_limit=b.watts("4E"))]
 
-    result = proven_plan(b.snapshot(services, nodes, [b.budget(empty_off=True, nodes=("n1", "n2"))]))
+    result = proven_plan(
+        b.snapshot(services, nodes, [b.budget(empty_off=True, nodes=("n1", "n2"))])
+    )
 
     assert result.placements
     assert (result.bound, result.unproven) == (None, "the figures are too large to bound")

@@ -1,0 +1,77 @@
+"""Figures of a service's status that golden files would not show well."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import builders as b
+from kwatt.api.v1alpha1.inference_service import InferenceServiceStatus
+from kwatt.model.npu import Basis, Scope
+from kwatt.status.services import describe_service
+from unit.status.facts import service_facts
+
+ROW = {"node": "n1", "replicas": 1, "rate": 100, "watts": 60}
+
+
+def status(**given: object) -> InferenceServiceStatus:
+    return describe_service(service_facts({"target": 100, "rows": [ROW]} | given), b.NOW)
+
+
+@pytest.mark.parametrize(
+    ("rate", "watts", "per_joule"),
+    [
+        (100, 60, "1.667"),
+        (1200, 2, "600"),
+        ("0.0006", 60, "0.00001"),
+        (5000, 4, "1250"),
+        (1, 0, None),
+    ],
+)
+def test_units_per_joule_have_four_digits(rate: float, watts: float, per_joule: str) -> None:
+    planned = status(rows=[ROW | {"rate": rate, "watts": watts}]).planned
+
+    assert planned is not None
+    assert planned.units_per_joule == per_joule
+
+
+def test_replicas_of_one_variant_at_two_points_share_what_is_ready() -> None:
+    rows = [
+        ROW | {"point": point, "node": node}
+        for point, node in (("batch-1", "n1"), ("batch-8", "n2"))
+    ]
+
+    placements = status(rows=rows, ready=1).placements
+
+    assert [(p.operating_point, p.ready_replicas) for p in placements] == [
+        ("batch-1", 1),
+        ("batch-8", 0),
+    ]
+
+
+def test_more_ready_pods_than_are_planned_are_not_shown() -> None:
+    assert status(ready=4).placements[0].ready_replicas == 1
+
+
+def test_watts_of_two_scopes_are_never_said_to_be_of_one() -> None:
+    facts = service_facts({"target": 100, "rows": [ROW, ROW | {"point": "wall"}]})
+    points = (*facts.profile.points, replace(b.point(200, 90, name="wall"), scope=Scope.WALL))
+
+    planned = describe_service(replace(facts, profile=b.profile(*points)), b.NOW).planned
+
+    assert planned is not None
+    assert planned.scope is None
+
+
+def test_a_class_that_is_gone_makes_figures_assumptions() -> None:
+    facts = replace(service_facts({"target": 100, "rows": [ROW]}), classes={})
+
+    assert describe_service(facts, b.NOW).placements[0].basis is Basis.ASSUMPTION
+
+
+def test_the_summary_says_why_a_service_is_not_ready() -> None:
+    assert status(problem="spec.model: is gone", rows=[]).summary.reason == "InvalidSpec"
+    assert status(ready=0).summary.reason == "ReplicasNotReady"
+    assert status(ready=1).summary.reason is None
+    assert status(ready=1, failure="Deployment x: quota").summary.reason == "ApplyFailed"
