@@ -15,7 +15,7 @@ from kwatt.model.keys import Variant
 from kwatt.model.selectors import Toleration
 
 Json = Mapping[str, Any]
-_NAME_LIMIT = 52  # leaves room for the ReplicaSet's and the pod's suffix within 63 characters
+_NAME_LIMIT = 46  # leaves room for the suffixes of ReplicaSet and pod (17) within 63 characters
 
 
 @dataclass(frozen=True, slots=True)
