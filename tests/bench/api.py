@@ -55,18 +55,27 @@ class Api:
     ) -> Body:
         """Send one request and return the answer."""
         payload = None if body is None else json.dumps(body)
-        headers = {"Content-Type": kind, "User-Agent": "kwatt-bench"}
+        try:
+            status, text = self._exchange(method, path, payload, kind)
+        except http.client.RemoteDisconnected:  # the connection was closed while it was not used
+            status, text = self._exchange(method, path, payload, kind)
+        if status >= 400:
+            raise ApiError(status, text.decode(errors="replace"))
+        return json.loads(text)
+
+    def _exchange(
+        self, method: str, path: str, payload: str | None, kind: str
+    ) -> tuple[int, bytes]:
         connection = self._connection()
         try:
+            headers = {"Content-Type": kind, "User-Agent": "kwatt-bench"}
             connection.request(method, path, payload, headers)
             answer = connection.getresponse()
-            text = answer.read()
+            return answer.status, answer.read()
         except (OSError, http.client.HTTPException):
+            connection.close()
             self._local.connection = None
             raise
-        if answer.status >= 400:
-            raise ApiError(answer.status, text.decode(errors="replace"))
-        return json.loads(text)
 
     def list(self, path: str) -> Body:
         """Return a whole collection."""

@@ -8,13 +8,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from e2e.harness import Operator
-
 from bench import audit, load
 from bench.api import Body
 from bench.ground import Ground, cycle_seconds, say, wait_until
 from bench.load import Size
 from bench.processes import Meter, Usage
+from e2e.harness import Operator
 
 LIMIT_SECONDS = 600.0
 PLAIN_STAGES: Mapping[str, audit.Test] = {
@@ -88,7 +87,7 @@ def _fields(one: Applying) -> dict[str, object]:
     return {name: getattr(one, name) for name in Applying.__slots__}
 
 
-def _measured(  # noqa: PLR0913  (a measurement is described by all of them)
+def _measured(
     on: Ground,
     size: Size,
     side: str,

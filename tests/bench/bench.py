@@ -11,16 +11,14 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # `bench` is the folder, not this file
-os.environ.setdefault("KWATT_CLUSTERS", f"{tempfile.gettempdir()}/kwatt-bench-{os.getuid()}")
-
-from e2e.harness import REPO, Operator
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench import load
 from bench.applying import apply_kwatt, apply_plain
@@ -30,6 +28,7 @@ from bench.processes import memory
 from bench.quiet import restart, stay_idle
 from bench.report import body, page
 from bench.results import Results, broken
+from e2e.harness import REPO, Operator
 
 PARTS = ("apply", "idle", "restart", "chaos")
 
@@ -39,6 +38,7 @@ def main() -> int:
     options = _options()
     for number in (signal.SIGINT, signal.SIGTERM):  # so that no cluster is left
         signal.signal(number, lambda number, _: sys.exit(128 + number))
+    os.environ.setdefault("KWATT_CLUSTERS", f"{tempfile.gettempdir()}/kwatt-bench-{os.getuid()}")
     results = Results(load.QUICK if options.quick else load.FULL)
     say(f"load average {os.getloadavg()[0]:.2f}, seed {options.seed}")
     for run in range(options.runs):
@@ -101,7 +101,13 @@ def _versions() -> dict[str, str]:
         text=True,
         check=False,
     )
-    return {"KWatt": commit.stdout.strip() or "unknown", "Kubernetes": "1.36.3", "KWOK": "0.8.0"}
+    modules = (REPO / "tests" / "cluster" / "go.mod").read_text()
+    found = {
+        title: re.search(rf"{module} v(\S+)", modules)
+        for title, module in (("Kubernetes", "k8s.io/kubernetes"), ("KWOK", "sigs.k8s.io/kwok"))
+    }
+    pinned = {title: match[1] for title, match in found.items() if match}
+    return {"KWatt": commit.stdout.strip() or "unknown", **pinned}
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ too) + what NPUs held by foreign pods may draw above idle. `draw` is that sum; `
 what pods hold or what it advertises, whichever is more: the most that the kube-scheduler can let happen.
 
 Both must be within the cap at every instant. A cap that is cut below what already runs can't be kept before
-pods have ended. From then on the sum may not grow; what was already on its way has `GRACE_SECONDS` to land.
+pods have ended. From then on neither sum may grow, so no pod is added and no share is raised; what was on its
+way already has `GRACE_SECONDS` to land.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -74,10 +75,10 @@ class Violation(NamedTuple):
 
 @dataclass(slots=True)
 class Limits:
-    """What is allowed under one budget: its cap, or less and less of what ran before a cut."""
+    """What is allowed under one budget: its cap, or less and less of what there was before a cut."""
 
-    cap: int
-    allowed: int
+    cap: int | None
+    allowed: Sum
     settling_until: float = 0.0
     cut_at: float | None = None
 
@@ -116,6 +117,8 @@ class Caps:
         """Take what was set so far as the first instant."""
         self._by_node = {name: self._measured(name) for name in self.nodes}
         self._recount()
+        for name, budget in self.budgets.items():
+            self._limits[name] = Limits(budget.cap, Sum(budget.cap, budget.cap))
 
     def set_pod(self, uid: str, pod: Pod | None) -> set[str]:
         """Bind, change or remove a pod; return the budgets it touches."""
@@ -157,35 +160,37 @@ class Caps:
 
     def _judge(self, name: str, at: float, cause: str) -> None:
         cap, now, record = self.budgets[name].cap, self._sums[name], self.records[name]
-        limits = self._limits.setdefault(name, Limits(cap, cap))
+        limits = self._limits.setdefault(name, Limits(None, now))  # it is new
         if cap != limits.cap:
             self._recapped(limits, cap, now, record, at)
         if at < limits.settling_until:
-            limits.allowed = max(limits.allowed, now.grant)
-        for what, watts in (("draw", now.draw), ("grant", now.grant)):
-            if watts > limits.allowed:
-                self.violations.append(Violation(at, name, what, watts, limits.allowed, cause))
-        self._note(limits, now, record, at)
+            limits.allowed = _each(max, limits.allowed, now)
+        for what, watts, allowed in zip(Sum._fields, now, limits.allowed, strict=True):
+            if watts > allowed:
+                self.violations.append(Violation(at, name, what, watts, allowed, cause))
+        self._note(cap, limits, now, record, at)
 
     def _recapped(self, limits: Limits, cap: int, now: Sum, record: Record, at: float) -> None:
         limits.cap = cap
-        limits.allowed = max(cap, limits.allowed if limits.cut_at else cap)
+        before = limits.allowed if limits.cut_at else now
+        limits.allowed = _each(max, before, Sum(cap, cap))
         if now.grant > cap:
             record.cuts += 1
             limits.cut_at = limits.cut_at or at
             limits.settling_until = at + GRACE_SECONDS
 
-    def _note(self, limits: Limits, now: Sum, record: Record, at: float) -> None:
+    def _note(self, cap: int, limits: Limits, now: Sum, record: Record, at: float) -> None:
         if limits.cut_at is None:
-            record.margin = _least(record.margin, limits.cap - now.draw)
-            record.grant_margin = _least(record.grant_margin, limits.cap - now.grant)
+            record.margin = _least(record.margin, cap - now.draw)
+            record.grant_margin = _least(record.grant_margin, cap - now.grant)
             return
-        if now.draw > limits.cap:
+        if now.draw > cap:
             over = at - limits.cut_at
             record.longest_over_seconds = max(record.longest_over_seconds, over)
         if at >= limits.settling_until:
-            limits.allowed = max(limits.cap, min(limits.allowed, now.grant))
-            if now.grant <= limits.cap:
+            lowered = _each(min, limits.allowed, now)
+            limits.allowed = _each(max, lowered, Sum(cap, cap))
+            if now.grant <= cap:
                 limits.cut_at = None
 
     def _update(self, node: str) -> set[str]:
@@ -237,6 +242,10 @@ def _covered(budget: Budget, nodes: Mapping[str, Node]) -> Iterator[str]:
 
 def _matches(wanted: Mapping[str, str], labels: Mapping[str, str]) -> bool:
     return all(labels.get(key) == value for key, value in wanted.items())
+
+
+def _each(choose: Callable[[int, int], int], one: Sum, other: Sum) -> Sum:
+    return Sum(choose(one.draw, other.draw), choose(one.grant, other.grant))
 
 
 def _least(known: int | None, value: int) -> int:

@@ -14,15 +14,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.harness import Operator
-
 from bench import load
 from bench.api import Api, ApiError, Body
 from bench.ground import Ground, say, settle, wait_for_cycle, wait_until
 from bench.load import Size
+from e2e.harness import Operator
 
 SERVICES = "/apis/kwatt.dev/v1alpha1/inferenceservices"
 PAUSE_SECONDS = 0.6  # on average, between two changes
+LEADS = "lease acquired"
 EARLY = 0.25  # share of the kills that hit an operator that may not lead yet
 
 
@@ -136,14 +136,14 @@ def observed(on: Ground) -> Iterator[Path]:
 
 
 def _kill(on: Ground, operator: Operator, rng: random.Random, number: int, kills: int) -> Kill:
-    begun = time.time()
+    begun, led = time.time(), operator.text().count(LEADS) - operator.running
     if not operator.running:
         operator.start()
     if rng.random() < EARLY:
         time.sleep(rng.uniform(0.0, 20.0))
     else:
-        wait_for_cycle(operator)
-        time.sleep(rng.uniform(0.0, 8.0))
+        wait_until(lambda: operator.text().count(LEADS) > led, 60, "the operator to lead")
+        time.sleep(rng.uniform(0.0, 12.0))
     operator.kill()
     now = time.time()
     writes = [write.at for write in on.audit.by_operator(begun)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
-import signal
 import sys
 import time
 import urllib.request
@@ -13,15 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster.cluster import Cluster, down, folder_of, up
-from e2e import worlds
-from e2e.harness import REPO, Kubectl, Operator
-
 from bench import load
 from bench.api import Api
 from bench.audit import POLICY, AuditLog
 from bench.load import Size
 from bench.processes import component_pids
+from cluster.cluster import Cluster, down, folder_of, up
+from e2e.harness import REPO, Kubectl, Operator
 
 QUIET_SECONDS = 12.0  # longer than any pause between two cycles that still have something to do
 
@@ -59,7 +56,7 @@ def _furnished(cluster: Cluster, size: Size) -> Ground:
     folder = folder_of(cluster.name)
     log = folder / "clusters" / cluster.name / "logs" / "audit.log"
     ready = Ground(cluster, Api(cluster.kubeconfig), AuditLog(log), component_pids(folder))
-    ready.api.apply(worlds.namespace(load.NAMESPACE))
+    ready.api.apply(load.namespace())
     ready.api.create_nodes(load.nodes(size))
     wait_until(lambda: _nodes_ready(ready.api) == size.nodes, 120, "all nodes ready")
     return ready
@@ -81,14 +78,14 @@ def operated(on: Ground, size: Size) -> Iterator[Operator]:
     kubectl("apply", "--server-side", "-f", str(REPO / "crds"))
     kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
     on.api.apply_all([*load.catalogue(), *load.budgets(size)])
-    operator = Operator(on.cluster)
+    operator = Operator(on.cluster, "operator", "--writes-per-second", "0")
     try:
         operator.start()
         wait_for_cycle(operator)
         settle(on)
         yield operator
     finally:
-        operator.stop(signal.SIGKILL)
+        operator.kill()
 
 
 def wait_for_cycle(operator: Operator, seconds: float = 90.0) -> None:
@@ -111,9 +108,9 @@ def metrics(operator: Operator) -> str:
     ports = re.findall(address, operator.text(), re.DOTALL)
     if not ports or not operator.running:
         return ""
-    with contextlib.suppress(OSError):
-        with urllib.request.urlopen(f"http://127.0.0.1:{ports[-1]}/metrics", timeout=5) as answer:
-            return answer.read().decode()
+    url = f"http://127.0.0.1:{ports[-1]}/metrics"
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
+        return answer.read().decode()
     return ""
 
 

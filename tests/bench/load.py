@@ -10,15 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from e2e import worlds
+from cluster.nodes import node
 
 Body = dict[str, Any]
 NAMESPACE = "bench"
+RACK = "topology.kubernetes.io/rack"
+PRODUCT = "example.com/product"
+RESOURCE = "example.com/npu"
+IMAGE = "registry.k8s.io/pause:3.10"
 NODES_PER_RACK = 20
 NPUS = 8
 IDLE, MOST, RATE = 10, 60, 100
 REPLICAS = 5
-EVERYWHERE = {worlds.CLASS_LABEL: "one"}
+EVERYWHERE = {PRODUCT: "one"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +47,49 @@ FULL = Size(nodes=200, services=200)
 QUICK = Size(nodes=40, services=40)
 
 
+def namespace() -> Body:
+    """Return the namespace of all services."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+
+
 def nodes(size: Size) -> list[Body]:
     """Return the nodes, rack by rack."""
-    return [
-        worlds.npu_node(f"node-{number:03d}", size.racks[number // NODES_PER_RACK], NPUS)
-        for number in range(size.nodes)
-    ]
+    return [_node(number, size.racks[number // NODES_PER_RACK]) for number in range(size.nodes)]
+
+
+def _node(number: int, rack: str) -> Body:
+    return node(f"node-{number:03d}", {PRODUCT: "one", RACK: rack}, {RESOURCE: NPUS})
 
 
 def catalogue() -> list[Body]:
     """Return the class of all NPUs and the profile of all services."""
-    return [worlds.npu_class(idle=IDLE, most=MOST), worlds.profile("model", worlds.point())]
+    facts = {"basis": "Assumption", "source": "made up for the benchmark"}
+    npu_class = {
+        "vendor": "Example",
+        "product": "one",
+        "nodeSelector": {"matchLabels": EVERYWHERE},
+        "resourceName": RESOURCE,
+        "memory": "16Gi",
+        "watts": {"idle": IDLE, "max": MOST},
+        **facts,
+    }
+    point = {
+        "npuClass": "one",
+        "npus": 1,
+        "operatingPoint": "full",
+        "perSecond": RATE,
+        "watts": MOST,
+        "p99Milliseconds": 20,
+        "scope": "Device",
+        **facts,
+    }
+    profile = {"unit": "images", "memory": "2Gi", "points": [point]}
+    return [_own("NPUClass", "one", npu_class), _own("ModelProfile", "model", profile)]
+
+
+def _own(kind: str, name: str, spec: Body) -> Body:
+    metadata = {"name": name}
+    return {"apiVersion": "kwatt.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
 
 
 def rack_cap(replicas: int) -> int:
@@ -63,9 +99,12 @@ def rack_cap(replicas: int) -> int:
 
 def budgets(size: Size) -> list[Body]:
     """Return a cap on each rack, and one on all of them that binds as well."""
-    racks = [worlds.budget(rack, rack_cap(120), {worlds.RACK: rack}) for rack in size.racks]
-    room = rack_cap(108) * len(size.racks)
-    return [*racks, worlds.budget("all", room, EVERYWHERE)]
+    racks = [_budget(rack, rack_cap(120), {RACK: rack}) for rack in size.racks]
+    return [*racks, _budget("all", rack_cap(108) * len(size.racks), EVERYWHERE)]
+
+
+def _budget(name: str, watts: int, labels: dict[str, str]) -> Body:
+    return _own("PowerBudget", name, {"nodeSelector": {"matchLabels": labels}, "watts": watts})
 
 
 def name_of(number: int) -> str:
@@ -75,7 +114,13 @@ def name_of(number: int) -> str:
 
 def service(name: str, replicas: int = REPLICAS) -> Body:
     """Return an InferenceService that needs so many replicas."""
-    return worlds.service(name, NAMESPACE, replicas * RATE, _template())
+    spec = {
+        "model": "model",
+        "throughput": {"perSecond": replicas * RATE},
+        "template": {"spec": _pod(_container())},
+    }
+    body = _own("InferenceService", name, spec)
+    return {**body, "metadata": {"name": name, "namespace": NAMESPACE}}
 
 
 def services(size: Size) -> list[Body]:
@@ -93,16 +138,16 @@ def plain_services(size: Size) -> list[Body]:
     return [_plain_service(name_of(number)) for number in range(size.services)]
 
 
-def _template() -> Body:
-    return worlds.pod_template()
+def _container() -> Body:
+    return {"name": "server", "image": IMAGE, "ports": [{"containerPort": 8000}]}
+
+
+def _pod(container: Body) -> Body:
+    return {"containers": [container], "terminationGracePeriodSeconds": 1}
 
 
 def _deployment(name: str) -> Body:
-    template = _template()
-    container = {
-        **template["spec"]["containers"][0],
-        "resources": {"limits": {worlds.RESOURCE: "1"}},
-    }
+    container = {**_container(), "resources": {"limits": {RESOURCE: "1"}}}
     labels = {"app": name}
     return {
         "apiVersion": "apps/v1",
@@ -111,10 +156,7 @@ def _deployment(name: str) -> Body:
         "spec": {
             "replicas": REPLICAS,
             "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {**template["spec"], "containers": [container]},
-            },
+            "template": {"metadata": {"labels": labels}, "spec": _pod(container)},
         },
     }
 

@@ -23,7 +23,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # `bench` is the folder, not bench.py
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.api import Api, ApiError
 from bench.caps import WATTS, Budget, Caps, Node, NpuClass, Pod

@@ -53,6 +53,11 @@ class Usage(NamedTuple):
     by_program: dict[str, float]
     others: float
 
+    @property
+    def together(self) -> float:
+        """Return the CPU seconds of all programs that were measured."""
+        return sum(self.by_program.values())
+
 
 class Meter:
     """Measures CPU from its making on."""

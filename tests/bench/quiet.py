@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from e2e.harness import Operator
-
 from bench import audit
 from bench.ground import Ground, cycle_seconds, say, settle, wait_for_cycle
 from bench.processes import Memory, cpu_seconds, memory
+from e2e.harness import Operator
 
 AFTER_RESTART_SECONDS = 20.0
 
