@@ -1,0 +1,51 @@
+"""What must stay true of the repository itself."""
+
+from __future__ import annotations
+
+import operator
+import re
+from pathlib import Path
+
+from kwatt.metrics import Metrics
+from kwatt.model.plan import Reason
+
+REPO = Path(__file__).resolve().parents[2]
+OPERATIONS = (REPO / "docs" / "operations.md").read_text(encoding="utf-8")
+
+
+def test_the_folder_operator_does_not_shadow_the_standard_library() -> None:
+    assert operator.attrgetter
+    assert list((REPO / "operator").glob("*.py")) == []
+
+
+def test_every_metric_is_documented_and_no_other() -> None:
+    families = {metric.name for metric in Metrics().registry.collect()}
+    documented = set(re.findall(r"`(kwatt_[a-z_]+)", OPERATIONS))
+
+    assert {name.removesuffix("_total") for name in documented} == families
+
+
+def test_every_reason_has_its_line_in_the_operations_page() -> None:
+    documented = set(re.findall(r"^\| `([A-Za-z]+)` \|", OPERATIONS, flags=re.MULTILINE))
+
+    assert {str(reason) for reason in Reason} <= documented
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    pages = [REPO / "README.md", *sorted((REPO / "docs").rglob("*.md"))]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_target_of_the_makefile_is_explained_in_make_help() -> None:
+    makefile = (REPO / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
+    explained = set(re.findall(r"^([a-z-]+):.*## ", makefile, flags=re.MULTILINE))
+
+    assert targets == explained
+
+
+def test_no_lock_file_carries_an_address() -> None:
+    for lock in REPO.glob("requirements*.txt"):
+        assert "://" not in lock.read_text(encoding="utf-8")
