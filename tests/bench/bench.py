@@ -24,7 +24,6 @@ from bench import load
 from bench.applying import apply_kwatt, apply_plain
 from bench.chaos import run_chaos
 from bench.ground import Ground, ground, operated, say
-from bench.processes import memory
 from bench.quiet import restart, stay_idle
 from bench.report import body, page
 from bench.results import Results, broken
@@ -69,7 +68,6 @@ def _run_parts(
 ) -> None:
     if "idle" in options.parts:
         results.idle = stay_idle(on, operator, options.idle_seconds)
-    results.peak = memory(operator.pid)
     if "restart" in options.parts:
         results.restart = restart(on, operator)
     if "chaos" in options.parts:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from bench.applying import Applying
 from bench.chaos import Chaos
 from bench.load import Size
-from bench.processes import Memory
 from bench.quiet import Idle, Restart
 
 AIM = 1.5
+CALM_CORES = 0.3  # what else may run on the machine while seconds are compared
 
 
 @dataclass(slots=True)
@@ -23,7 +23,6 @@ class Results:
     plain: list[Applying] = field(default_factory=list)
     plain_services: list[Applying] = field(default_factory=list)
     kwatt: list[Applying] = field(default_factory=list)
-    peak: Memory | None = None
     idle: Idle | None = None
     restart: Restart | None = None
     chaos: Chaos | None = None
@@ -36,10 +35,20 @@ class Results:
             return None
         return median(self.kwatt) / median(self.plain)
 
+    @property
+    def others(self) -> float:
+        """Return how many cores other programs kept busy, at most over the runs that are compared."""
+        return max(run.usage.others / run.seconds for run in (*self.plain, *self.kwatt))
+
 
 def median(runs: list[Applying]) -> float:
     """Return the median of the seconds from apply to bound."""
     return statistics.median(run.seconds for run in runs)
+
+
+def median_cpu(runs: list[Applying]) -> float:
+    """Return the median of the CPU seconds of control plane, KWOK and operator until all pods are bound."""
+    return statistics.median(run.usage.together for run in runs)
 
 
 def broken(results: Results) -> Iterator[str]:
