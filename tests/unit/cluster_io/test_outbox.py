@@ -11,7 +11,7 @@ from aiohttp import web
 from kwatt.cluster.backoff import Backoff
 from kwatt.cluster.client import Client
 from kwatt.cluster.lease import NotLeading
-from kwatt.cluster.outbox import Applied, Failed, Flow, Outbox, Request
+from kwatt.cluster.outbox import Applied, Failed, Flow, Outbox, Outdated, Request
 from kwatt.cluster.tokens import Bucket
 from kwatt.cluster.writes import Apply, Create, Delete, Evict, JsonPatch, MergePatch
 from kwatt.errors import Conflict, Refused, Unavailable
@@ -246,3 +246,44 @@ def test_a_backoff_stays_between_its_floor_and_its_cap(failures):
 
     assert 1 <= backoff.seconds(failures, 0.0) <= 30
     assert 1 <= backoff.seconds(failures, 0.999) <= 37.5
+
+
+class TestHolds:
+    async def test_what_was_decided_by_something_that_changed_is_not_sent(self, api, client):
+        sent = []
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            sent.append(json.loads(await request.text())["n"])
+            return web.json_response({})
+
+        api.script("PATCH", answer)
+        outbox = Outbox(client, Flow(per_second=None, concurrency=1))
+
+        outcomes = await outbox.run([request("a"), request("b")], lambda: not sent)
+
+        assert sent == ["a"]
+        assert isinstance(outcomes[1].error, Outdated)
+        assert not outcomes[1].attempted
+
+    async def test_being_outdated_is_no_failure_of_the_key(self, client):
+        outbox = Outbox(client, UNPACED)
+
+        await outbox.run([request("a")], lambda: False)
+
+        assert outbox.due(Key("a", "a"))
+
+
+class TestSome:
+    async def test_only_the_first_due_requests_are_chosen(self, client):
+        requests = [request(name) for name in "abc"]
+
+        assert Outbox(client, UNPACED).some(requests, 2) == requests[:2]
+
+    async def test_a_request_that_waits_takes_no_place(self, api, say, client):
+        api.script("PATCH", poisoned(say, 422))
+        outbox = Outbox(client, UNPACED)
+        await outbox.run([request("poison")])
+
+        chosen = outbox.some([request("poison"), request("a"), request("b")], 1)
+
+        assert chosen == [request("poison"), request("a")]

@@ -1,0 +1,99 @@
+"""The store keeps what was last seen, and knows when limits changed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from kwatt.observation.values import Invalid, ParsedBudget
+from kwatt.reconciler.store import Store
+from kwatt.reconciler.trigger import Trigger
+from unit.observation.bodies import budget, node, own_pod
+
+
+def stored() -> tuple[Store, Trigger]:
+    trigger = Trigger(quiet_seconds=0.0, longest_seconds=0.0)
+    return Store(trigger), trigger
+
+
+def poked(trigger: Trigger) -> bool:
+    return asyncio.run(trigger.wait(0.0))
+
+
+def unreadable(**metadata: Any) -> dict[str, Any]:
+    broken = budget(watts="NaN")
+    return {**broken, "metadata": {**broken["metadata"], **metadata}}
+
+
+def test_a_change_that_matters_wakes_the_loop() -> None:
+    store, trigger = stored()
+
+    store.take("Node", "ADDED", node())
+
+    assert poked(trigger)
+
+
+def test_a_heartbeat_wakes_nobody() -> None:
+    store, trigger = stored()
+    store.take("Node", "ADDED", node())
+    poked(trigger)
+
+    body = node()
+    body["metadata"]["resourceVersion"] = "8"
+    store.take("Node", "MODIFIED", body)
+
+    assert not poked(trigger)
+    assert [one.resource_version for one in store.world({}).nodes] == ["8"]
+
+
+def test_limits_count_what_says_how_many_watts_there_are() -> None:
+    store, _ = stored()
+
+    store.take("PowerBudget", "ADDED", budget())
+    store.take("PowerBudget", "MODIFIED", budget(watts=8000))
+    store.take("Pod", "ADDED", own_pod("a"))
+
+    assert store.limits == 2
+
+
+def test_a_budget_that_becomes_unreadable_keeps_its_last_cap_and_says_so() -> None:
+    store, trigger = stored()
+    store.take("PowerBudget", "ADDED", budget())
+    poked(trigger)
+
+    store.take("PowerBudget", "MODIFIED", unreadable())
+
+    world = store.world({})
+    assert [type(one) for one in world.budgets] == [ParsedBudget]
+    assert [type(one) for one in world.invalid] == [Invalid]
+    assert poked(trigger)
+
+
+def test_a_budget_that_is_mended_is_valid_again() -> None:
+    store, _ = stored()
+    store.take("PowerBudget", "ADDED", budget())
+    store.take("PowerBudget", "MODIFIED", unreadable())
+
+    store.take("PowerBudget", "MODIFIED", budget(watts=7000))
+
+    world = store.world({})
+    assert [one.cap.watts for one in world.budgets] == [7000]
+    assert world.invalid == ()
+
+
+def test_an_unreadable_budget_that_is_deleted_is_gone() -> None:
+    store, _ = stored()
+    store.take("PowerBudget", "ADDED", budget())
+    store.take("PowerBudget", "MODIFIED", unreadable())
+
+    store.take("PowerBudget", "DELETED", budget())
+
+    assert (store.world({}).budgets, store.world({}).invalid) == ((), ())
+
+
+def test_pods_that_were_recognised_stay_so() -> None:
+    store, _ = stored()
+
+    store.recognise(["uid-a"])
+
+    assert store.world({}).recognised == frozenset({"uid-a"})
