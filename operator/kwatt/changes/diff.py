@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from kwatt.changes.room import Room
 from kwatt.changes.shares import Headroom, held_on, planned_watts, share_changes, target_shares
 from kwatt.changes.values import (
     Changes,
@@ -95,7 +96,7 @@ def diff(snapshot: Snapshot, plan: Plan, advertised: Mapping[str, int]) -> Chang
         evict=evict,
         grow=tuple(scale for scale, before in scaling.values() if scale.replicas >= before),
         raise_=rise,
-        release=_releases(_Room(snapshot, shares, (reach, now)), wanted, pods, gone),
+        release=_releases(Room(snapshot, shares, (reach, now)), wanted, pods, gone),
         left=left,
         wake=_wake(snapshot, gone),
     )
@@ -238,64 +239,8 @@ def _shares_after(snapshot: Snapshot, changes: Iterable[ShareChange]) -> dict[st
     return shares | {change.node: change.after for change in changes}
 
 
-class _Room:
-    """What is really free on the nodes now, for releasing pods: watts, NPUs, cpu, memory, pod slots.
-
-    Of the headrooms the first counts what nodes may advertise, the second what pods hold. While a cap is
-    exceeded by either, a share that is still free is no reason to release a pod.
-    """
-
-    def __init__(
-        self,
-        snapshot: Snapshot,
-        shares: Mapping[str, int],
-        headrooms: tuple[Headroom, Headroom],
-    ) -> None:
-        self._reach, self._now = headrooms
-        self._nodes = {node.name: node for node in snapshot.nodes}
-        self._watts = {
-            name: shares.get(name, 0) - n.foreign_watts for name, n in self._nodes.items()
-        }
-        self._npus = {n.name: n.npus_allocatable - n.foreign_npus for n in snapshot.nodes}
-        self._cpu = {n.name: n.cpu_milli - n.other_cpu_milli for n in snapshot.nodes}
-        self._memory = {n.name: n.memory_bytes - n.other_memory_bytes for n in snapshot.nodes}
-        self._slots = {n.name: n.pods - n.other_pods for n in snapshot.nodes}
-        for pod in snapshot.pods:
-            if pod.assigned in self._nodes and not pod.finished:
-                self._take(pod.assigned, pod)
-
-    def _take(self, node: str, pod: Pod) -> None:
-        self._watts[node] -= pod.watts
-        self._npus[node] -= pod.variant.npus
-        self._cpu[node] -= pod.cpu_milli
-        self._memory[node] -= pod.memory_bytes
-        self._slots[node] -= 1
-
-    def admit(self, node: str, pod: Pod) -> bool:
-        """Take what `pod` needs on `node`, if all of it is free."""
-        if not (self._fits(node, pod) and self._reach.keeps(node)):
-            return False
-        admitted = self._now.take(node, pod.watts)
-        if admitted:
-            self._take(node, pod)
-        return admitted
-
-    def _fits(self, node: str, pod: Pod) -> bool:
-        return (
-            node in self._nodes
-            and pod.watts <= self._watts[node]
-            and pod.variant.npus <= self._npus[node]
-            and pod.cpu_milli <= self._cpu[node]
-            and pod.memory_bytes <= self._memory[node]
-            and self._slots[node] >= 1
-        )
-
-    def node(self, name: str) -> Node:
-        return self._nodes[name]
-
-
 def _releases(
-    room: _Room,
+    room: Room,
     wanted: Mapping[Group, Wanted],
     pods: Mapping[Group, list[Pod]],
     gone: set[PodKey],
@@ -312,7 +257,7 @@ def _releases(
     return tuple(releases)
 
 
-def _release_group(room: _Room, missing: Counter[str], gated: list[Pod]) -> list[Release]:
+def _release_group(room: Room, missing: Counter[str], gated: list[Pod]) -> list[Release]:
     releases = []
     for node in sorted(missing):
         for _ in range(missing[node]):
