@@ -31,6 +31,7 @@ class View:
         self._cluster = cluster
         self._read: defaultdict[type, int] = defaultdict(int)
         self._seen: dict[tuple[type, str], Any] = {}
+        self.recognised: frozenset[str] = frozenset()
         self.catch_up({})
 
     def catch_up(self, lags: dict[type, int]) -> None:
@@ -69,7 +70,7 @@ class View:
 
     def world(self) -> World:
         """Return what is known as the input of an observation."""
-        return World.of(self._seen.values())
+        return World.of(self._seen.values(), recognised=self.recognised)
 
 
 class Fate(NamedTuple):
@@ -106,6 +107,7 @@ class Operator:
         """Observe, plan, apply; return how many writes were tried."""
         before = self.writes
         snapshot = observe(self.view.world(), self.cluster.now).snapshot
+        self.view.recognised = frozenset(pod.uid for pod in snapshot.pods)
         changes = diff(snapshot, plan(snapshot), self.shares.advertised(snapshot))
         self._apply(changes, snapshot)
         return self.writes - before
