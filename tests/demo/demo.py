@@ -70,7 +70,7 @@ class Stage:
 
 def main() -> int:
     """Run the demo; return the exit status."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the shell ignores it for us
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it for background jobs
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     keep = bool(os.environ.get("KEEP"))
     local.down(NAME)
