@@ -184,6 +184,7 @@ def _cycle(
             shares=shares,
             reporter=Reporter(store, outbox, Events(client), metrics, time.monotonic),
             metrics=metrics,
+            list_pods=informers["Pod"].catch_up,
         )
     )
 

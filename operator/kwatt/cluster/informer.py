@@ -75,6 +75,7 @@ class Informer:
         self._pace = pace or Pace()
         self._ledger = Ledger()
         self._version: str | None = None  # where to go on watching; None: list first
+        self._caught_up = 0
         self._list_at = -math.inf
         self._failures = 0
 
@@ -86,7 +87,19 @@ class Informer:
     @property
     def version(self) -> int:
         """Return up to which version every change is known, 0 while that has to be found by listing."""
-        return version_number(self._version)
+        return max(version_number(self._version), self._caught_up)
+
+    async def catch_up(self) -> None:
+        """List once beside the watch, so that `version` names this moment. Deletions come by the watch."""
+        version = ""
+        pages = self._client.list_pages(
+            self.path, limit=self._pace.page, labelSelector=self._selector
+        )
+        async for page in pages:
+            version = page.version if page.first else version
+            for body in page.items:
+                self.offer("ADDED", body)
+        self._caught_up = version_number(version)
 
     def __len__(self) -> int:
         return len(self._ledger)
@@ -147,7 +160,7 @@ class Informer:
         # Going on from the older version announces the deletions between watch and list, so that only
         # those that no event ever told count as drift.
         if self._version is None or version_number(version) < version_number(self._version):
-            self._version = version
+            self._version, self._caught_up = version, 0
         self.last_listed = time.monotonic()
         self._list_at = self.last_listed + self._pace.list_seconds * (0.8 + 0.4 * chance())
         self.synced.set()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -41,6 +41,7 @@ class Parts:
     shares: Shares
     reporter: Reporter
     metrics: Metrics
+    list_pods: Callable[[], Awaitable[None]]
 
 
 class Cycle:
@@ -54,6 +55,8 @@ class Cycle:
     async def run(self, now: datetime) -> float | None:
         """Observe, plan, apply, describe; return after how many seconds to look again."""
         parts, limits = self._parts, self._parts.store.limits
+        if parts.shares.is_overdue():
+            await parts.list_pods()
         with self._step("observe"):
             observation = await self._observe(now)
         with self._step("plan"):

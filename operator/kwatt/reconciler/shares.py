@@ -33,7 +33,7 @@ class _Fallen(NamedTuple):
 
     watts: int
     version: int
-    until: float
+    since: float
 
 
 class Shares:
@@ -69,7 +69,7 @@ class Shares:
         self._fallen = {
             name: one
             for name, one in self._fallen.items()
-            if name in nodes and one.version > seen and one.until > now
+            if name in nodes and one.version > seen and now - one.since < _UNSEEN_SECONDS
         }
         doubts = [(name, one.watts) for name, one in self._risen.items()]
         doubts += [(name, one.watts) for name, one in self._fallen.items()]
@@ -85,6 +85,11 @@ class Shares:
         until = self._clock() + _IN_THE_AIR_SECONDS
         self._risen[change.node] = _Risen(watts, change.resource_version, until)
 
+    def is_overdue(self) -> bool:
+        """Tell whether pods should be listed, because no event told in time up to when they are known."""
+        now = self._clock()
+        return any(now - one.since >= _LOOK_AGAIN_SECONDS for one in self._fallen.values())
+
     def look_again_seconds(self) -> float | None:
         """Return when to look again, because no event says that pods are known up to some version."""
         return _LOOK_AGAIN_SECONDS if self._fallen else None
@@ -93,4 +98,4 @@ class Shares:
         before = self._fallen.get(node.name)
         most = max(watts, before.watts if before else 0)
         version = version_number(node.resource_version)
-        self._fallen[node.name] = _Fallen(most, version, now + _UNSEEN_SECONDS)
+        self._fallen[node.name] = _Fallen(most, version, now)

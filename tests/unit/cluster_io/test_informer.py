@@ -95,6 +95,18 @@ class TestFollowing:
         assert before == (False, None)
         assert len(informer) == 2
 
+    async def test_catching_up_tells_what_is_new_and_up_to_when(self, api, say, start, until):
+        store = Store()
+        api.script("LIST", say.page([say.pod("a", 3)], 9), say.page([say.pod("b", 12)], 15))
+        api.script("WATCH", say.events(bookmark(10)))
+        informer = start(store)
+        await until(lambda: informer.version == 10)
+
+        await informer.catch_up()
+
+        assert informer.version == 15
+        assert store.versions == {"uid-a": "3", "uid-b": "12"}
+
     async def test_old_events_and_echoes_are_not_handed_on(self, api, say, start, until):
         store = Store()
         old, new = say.pod("a", 8), say.pod("b", 12)

@@ -112,3 +112,27 @@ def test_a_node_that_is_gone_is_forgotten() -> None:
 
     assert cluster.shares.advertised(elsewhere) == {"n2": 1}
     assert cluster.advertised(20, "8") == {"n1": 20}
+
+
+def test_a_fall_that_no_event_of_a_pod_follows_wants_the_pods_listed() -> None:
+    cluster = Cluster()
+    cluster.pods_seen = 5
+    cluster.advertised(100, "5")
+    cluster.advertised(20, "9")
+
+    assert not cluster.shares.is_overdue()
+    cluster.now += 3
+    assert cluster.shares.is_overdue()
+
+
+def test_once_the_pods_were_listed_the_former_share_counts_no_more() -> None:
+    cluster = Cluster()
+    cluster.pods_seen = 5
+    cluster.advertised(100, "5")
+    cluster.advertised(20, "9")
+    cluster.now += 3
+
+    cluster.pods_seen = 10
+
+    assert cluster.advertised(20, "9") == {"n1": 20}
+    assert not cluster.shares.is_overdue()
