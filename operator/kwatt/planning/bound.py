@@ -6,21 +6,21 @@ see `lagrangian`. All columns count, none of the planner's choices do, and start
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Final, NamedTuple
 
 import numpy as np
 
+from kwatt.model.keys import Variant
 from kwatt.model.plan import Bound, Totals
 from kwatt.model.snapshot import Service
 from kwatt.planning.accounting import rows_of, totals_of
 from kwatt.planning.capacity import Capacity, capacity_of, is_at_home, pools_of, tightest
-from kwatt.planning.columns import SCALE, Columns, Want, are_exact, columns_of
+from kwatt.planning.columns import SCALE, Columns, Stray, Want, are_exact, columns_of
 from kwatt.planning.draft import Draft
-from kwatt.planning.lagrangian import Density, Prices, Relaxation, value_of
+from kwatt.planning.lagrangian import Prices, Relaxation, densities_of, value_of
 from kwatt.planning.layout import Ints
-from kwatt.planning.options import Option
 from kwatt.planning.program import Program, is_available
 from kwatt.units import Power, nearest
 
@@ -49,22 +49,20 @@ def bound_of(draft: Draft, totals: Totals) -> Proof:
         return _proof(constant, totals)
     if not is_available():
         return Proof(None, "the solver highspy could not be imported")
-    capacity = capacity_of(draft, {want.option.variant for want in wants})
+    capacity = capacity_of(draft, {o.variant for want in wants for o in want.offers})
     columns = columns_of(capacity, wants) if are_exact(capacity, wants) else None
-    if columns is None or len(columns.starts) <= wants[-1].service or not columns.are_exact:
+    if columns is None or len(columns.starts) < len(wants) or not columns.are_exact:
         return Proof(None, "the figures are too large to bound")
-    value, reason = _solved(_Problem(constant, capacity, columns, wants), draft, totals)
+    value, reason = _solved(_Problem(constant, capacity, columns), draft, totals)
     return Proof(None, reason) if value is None else _proof(value, totals)
 
 
 class _Problem:
     """What is to be bounded, with any number of its budgets."""
 
-    def __init__(
-        self, constant: int, capacity: Capacity, columns: Columns, wants: Sequence[Want]
-    ) -> None:
+    def __init__(self, constant: int, capacity: Capacity, columns: Columns) -> None:
         self.capacity, self._constant, self._columns = capacity, constant, columns
-        self._densities = _densities(capacity, wants)
+        self._densities = densities_of(capacity, columns.menu)
 
     def densest(self) -> dict[int, float]:
         """Return the most watts above idle for one NPU, by kind."""
@@ -154,35 +152,23 @@ def _drawn_without(draft: Draft) -> int:
 
 def _wants(draft: Draft) -> list[Want]:
     services = {service.key: service for service in draft.snapshot.services}
-    served = [
-        (services[key], holdings[0])
-        for key, holdings in sorted(draft.holdings.items())
-        if holdings[0].option is not None and (holdings[0].served or holdings[0].is_whole)
-    ]
     return [
-        Want(number, option, rate, in_part, *_strays(draft, service, option))
-        for number, (service, holding) in enumerate(served)
-        for rate, in_part in ((holding.served, not holding.is_whole),)
-        for option in draft.options(service)
+        Want(service, draft.offers(service), h.served, not h.is_whole, _strays(draft, service))
+        for key, holdings in sorted(draft.holdings.items())
+        for service, h in ((services[key], holdings[0]),)
+        if h.option is not None and (h.served or h.is_whole)
     ]
 
 
-def _strays(draft: Draft, service: Service, option: Option) -> tuple[int, int]:
-    """Return how many replicas run on nodes with other NPUs, and the most idle milliwatts that one frees."""
-    strays, credit = 0, 0
-    running = draft.running(service, option.variant) if service.incumbents else {}
-    for number, replicas in running.items():
-        if not is_at_home(draft.layout.nodes[number], option.variant):
-            strays += replicas
-            credit = max(credit, option.variant.npus * draft.layout.idle[number])
-    return strays, credit
-
-
-def _densities(capacity: Capacity, wants: Sequence[Want]) -> list[tuple[Density, Density]]:
-    """Return the least and the greatest watts above idle per NPU of what may run on each kind."""
-    found: dict[int, set[Density]] = {}
-    for variant, watts in {(w.option.variant, w.option.demand.watts) for w in wants}:
-        kind = capacity.kinds[variant.npu_class, variant.resource]
-        found.setdefault(kind, set()).add((watts, variant.npus))
-    ratios = [sorted(found[kind], key=lambda d: (Fraction(*d), d)) for kind in sorted(found)]
-    return [(of_kind[0], of_kind[-1]) for of_kind in ratios]
+def _strays(draft: Draft, service: Service) -> dict[Variant, Stray]:
+    """Return the replicas of each variant that run on nodes with other NPUs."""
+    strays: dict[Variant, Stray] = {}
+    for incumbent in service.incumbents:
+        number = draft.layout.numbers.get(incumbent.node)
+        variant = incumbent.variant
+        if number is None or is_at_home(draft.layout.nodes[number], variant):
+            continue
+        before = strays.get(variant, Stray(0, 0))
+        credit = max(before.credit, variant.npus * draft.layout.idle[number])
+        strays[variant] = Stray(before.replicas + max(0, incumbent.replicas), credit)
+    return strays

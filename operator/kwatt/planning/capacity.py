@@ -80,6 +80,23 @@ def capacity_of(draft: Draft, variants: Iterable[Variant]) -> Capacity:
     )
 
 
+def free_capacity(draft: Draft, variants: Iterable[Variant]) -> Capacity:
+    """Return what nobody holds: what newcomers can have without displacing anyone."""
+    layout, sizes, ledger = draft.layout, _sizes(variants), draft.crowd
+    kinds = {kind: number for number, kind in enumerate(sorted(sizes))}
+    ready = [node.ready and not node.unschedulable for node in layout.nodes]
+    usable = np.where(ready, np.maximum(ledger.npus, 0), 0)
+    usable -= usable % np.array([sizes.get(_kind_of(n), 1) for n in layout.nodes], dtype=np.int64)
+    return Capacity(
+        layout=layout,
+        kinds=kinds,
+        kind=np.array([kinds.get(_kind_of(n), -1) for n in layout.nodes], dtype=np.int64),
+        usable=usable,
+        opening=ledger.opening(np.arange(len(layout.nodes))),
+        rooms=tuple(max(0, room) for room in ledger.room.tolist()[:-1]),
+    )
+
+
 def is_at_home(node: Node, variant: Variant) -> bool:
     """Tell whether a node has the NPUs of a variant; replicas that stay elsewhere are strays."""
     return _kind_of(node) == (variant.npu_class, variant.resource)

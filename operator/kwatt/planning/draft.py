@@ -6,7 +6,7 @@ lower priorities as well: where it has room, nobody needs to be displaced.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kwatt.model.keys import ServiceKey, Variant
@@ -67,7 +67,7 @@ class Draft:
         self.crowd = self.committed.copy()
         self.holdings: dict[ServiceKey, tuple[Holding, ...]] = {}
         self._curves: dict[str, tuple[Curve, ...]] = {}
-        self._offered: dict[str, tuple[Offer, ...]] = {}
+        self._offered: dict[tuple[str, tuple[str, ...] | None], tuple[Offer, ...]] = {}
         self._options: dict[ServiceKey, tuple[Option, ...]] = {}
         self._waiting: dict[ServiceKey, tuple[Holding, ...]] = {}
         for service in snapshot.services:
@@ -78,7 +78,7 @@ class Draft:
         """Tell whether incumbents of lower priorities hold anything."""
         return bool(self._waiting)
 
-    def open_level(self, services: tuple[Service, ...]) -> None:
+    def open_level(self, services: Iterable[Service]) -> None:
         """Take the incumbents of a level out of the crowd: the level is decided now."""
         for service in services:
             for holding in self._waiting.pop(service.key, ()):
@@ -114,15 +114,29 @@ class Draft:
 
     def options_of(self, service: Service) -> tuple[Option, ...]:
         """Return the options of a service that need not be in the snapshot, for a trial."""
-        if service.held is not None:
-            return ()
         options = (
             option_for(service, offer)
-            for offer in (*self._offers(service.model), *self._former_offers(service))
-            if service.allowed is None or offer.curve.npu_class in service.allowed
+            for offer in self.offers(service)
             if best_rate(offer.curve, service.latency_micros) > 0
         )
         return tuple(o for o in options if o.most is None or o.least <= o.most)
+
+    def offers(self, service: Service) -> tuple[Offer, ...]:
+        """Return the offers for a service's model on the classes that it allows; () if it is held.
+
+        Services that may choose alike get the same tuple.
+        """
+        if service.held is not None:
+            return ()
+        choice = service.model, service.allowed
+        if choice not in self._offered:
+            self._offered[choice] = tuple(
+                offer
+                for offer in self._offers_for(service.model)
+                if service.allowed is None or offer.variant.npu_class in service.allowed
+            )
+        former = self._former_offers(service) if service.incumbents else ()
+        return (*self._offered[choice], *former) if former else self._offered[choice]
 
     def curves(self, service: Service) -> tuple[Curve, ...]:
         """Return the curves of a service's model on the classes that it allows."""
@@ -137,6 +151,10 @@ class Draft:
         shape = shape_on(service, variant.npu_class)
         tolerations = self.snapshot.classes[variant.npu_class].tolerations
         return self.pools.ready(fitness_of(variant, shape, tolerations))
+
+    def pool_of_kind(self, service: Service, kind: tuple[str, str]) -> Ints:
+        """Return the nodes of an NPU class and resource that admit new replicas of a service."""
+        return self.pool(service, Variant(*kind, 0, ""))
 
     def running(self, service: Service, variant: Variant) -> Mapping[int, int]:
         """Return the replicas of a variant that run on nodes of the snapshot, by node number."""
@@ -167,27 +185,24 @@ class Draft:
             self._curves[model] = curves_of(profile) if profile else ()
         return self._curves[model]
 
-    def _offers(self, model: str) -> tuple[Offer, ...]:
-        """Return the offers for a model on NPUs that nodes have, or on those of classes without nodes."""
-        if model not in self._offered:
-            self._offered[model] = tuple(
-                offer_of(curve, npu_class, resource)
-                for curve, npu_class in self._holding_curves(model)
-                for resource in self.pools.resources(npu_class.name) or npu_class.resources[:1]
-            )
-        return self._offered[model]
+    def _offers_for(self, model: str) -> Iterator[Offer]:
+        """Yield the offers for a model on NPUs that nodes have, or on those of classes without nodes."""
+        for curve, npu_class in self._holding_curves(model):
+            for resource in self.pools.resources(npu_class.name) or npu_class.resources[:1]:
+                yield offer_of(curve, npu_class, resource)
 
     def _former_offers(self, service: Service) -> tuple[Offer, ...]:
         """Return the offers for incumbents whose resource no node of the class has any more."""
         running = {incumbent.variant for incumbent in service.incumbents}
-        if not running:
+        missing = running - {o.variant for o in self._offered[service.model, service.allowed]}
+        if not missing:
             return ()
-        known = {offer.variant for offer in self._offers(service.model)}
         return tuple(
             offer_of(curve, npu_class, resource)
             for curve, npu_class in self._holding_curves(service.model)
+            if service.allowed is None or curve.npu_class in service.allowed
             for resource in npu_class.resources
-            if Variant(curve.npu_class, resource, curve.npus, curve.setting) in running - known
+            if Variant(curve.npu_class, resource, curve.npus, curve.setting) in missing
         )
 
     def _holding_curves(self, model: str) -> list[tuple[Curve, NpuClass]]:

@@ -21,6 +21,8 @@ def keep_incumbents(draft: Draft, service: Service) -> None:
     if service.held is not None:
         _keep_held(draft, service)
         return
+    if not service.incumbents:
+        return
     holdings = [
         holding
         for option in draft.options(service)

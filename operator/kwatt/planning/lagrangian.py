@@ -15,12 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
-from kwatt.planning.capacity import Pool
+from kwatt.planning.capacity import Capacity, Pool
 from kwatt.planning.columns import SCALE, Columns
 from kwatt.planning.layout import Ints
+from kwatt.planning.menu import Menu
 
 Density = tuple[int, int]  # whole watts above idle for so many NPUs
 
@@ -60,16 +62,34 @@ class Prices:
 def value_of(relaxation: Relaxation, prices: Prices) -> tuple[int, Ints]:
     """Return L in milliwatts x SCALE, and the cheapest column of each service at the prices."""
     columns = relaxation.columns
-    priced = columns.cost + prices.npus[columns.kind] * columns.npus
-    priced += prices.watts[columns.kind] * columns.watts
-    if len(prices.nodes):
-        priced += prices.nodes[columns.service * relaxation.kinds + columns.kind] * columns.nodes
+    priced = paid_at(relaxation, prices)
     least = np.minimum.reduceat(priced, columns.starts)
     at_least = np.flatnonzero(priced == np.repeat(least, np.diff([*columns.starts, len(priced)])))
     _, first = np.unique(columns.service[at_least], return_index=True)
     total = relaxation.constant * SCALE + sum(least.tolist()) + _nodes_at(relaxation, prices)
     total -= sum(p * room for p, room in zip(prices.budgets, relaxation.rooms, strict=True))
     return total, at_least[first]
+
+
+def paid_at(relaxation: Relaxation, prices: Prices) -> Ints:
+    """Return what each column costs at the prices, in milliwatts x SCALE."""
+    columns = relaxation.columns
+    paid = columns.cost + prices.npus[columns.kind] * columns.npus
+    if prices.watts.any():
+        paid += prices.watts[columns.kind] * columns.watts
+    if len(prices.nodes):
+        paid += prices.nodes[columns.service * relaxation.kinds + columns.kind] * columns.nodes
+    return paid
+
+
+def densities_of(capacity: Capacity, menu: Menu) -> list[tuple[Density, Density]]:
+    """Return the least and the greatest watts above idle per NPU of what may run on each kind."""
+    found: dict[int, set[Density]] = {}
+    for variant, watts in {(offer.variant, offer.watts) for offer in menu.offers}:
+        kind = capacity.kinds[variant.npu_class, variant.resource]
+        found.setdefault(kind, set()).add((watts, variant.npus))
+    ratios = [sorted(found[kind], key=lambda d: (Fraction(*d), d)) for kind in sorted(found)]
+    return [(of_kind[0], of_kind[-1]) for of_kind in ratios]
 
 
 def _nodes_at(relaxation: Relaxation, prices: Prices) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from kwatt.model.keys import Variant
@@ -43,13 +44,12 @@ class Demand:
         return self.idle + Power.of_watts(self.watts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Option:
     """One variant that a service may run as: alike replicas on one curve.
 
     `target` is in millionths of a unit per second. `least` and `most` bound the replicas (replicas.min,
-    replicas.max and power.watts). `counts` ascend in replicas and fall in cost: more replicas are worth
-    a thought only for fewer watts. Without counts the option can't serve the whole target.
+    replicas.max and power.watts).
     """
 
     demand: Demand
@@ -58,7 +58,14 @@ class Option:
     latency: int | None
     least: int
     most: int | None
-    counts: tuple[Count, ...]
+
+    @cached_property
+    def counts(self) -> tuple[Count, ...]:
+        """Return the counts worth a thought: they ascend in replicas and fall in cost.
+
+        Without any the option can't serve the whole target.
+        """
+        return counts_of(self, self.most)
 
     @property
     def variant(self) -> Variant:
@@ -143,10 +150,10 @@ def offer_of(curve: Curve, npu_class: NpuClass, resource: str) -> Offer:
     return Offer(curve, variant, curve.watts_above(npu_class.idle), npu_class.idle * curve.npus)
 
 
-def option_for(service: Service, offer: Offer) -> Option:
-    """Make the option to run a service as an offer says."""
+def demand_for(service: Service, offer: Offer) -> Demand:
+    """Return what one replica of a service takes as an offer says."""
     shape = shape_on(service, offer.curve.npu_class)
-    demand = Demand(
+    return Demand(
         namespace=service.key.namespace,
         variant=offer.variant,
         watts=offer.watts,
@@ -154,6 +161,11 @@ def option_for(service: Service, offer: Offer) -> Option:
         cpu_milli=shape.cpu_milli,
         memory_bytes=shape.memory_bytes,
     )
+
+
+def option_for(service: Service, offer: Offer) -> Option:
+    """Make the option to run a service as an offer says."""
+    demand = demand_for(service, offer)
     most = most_replicas(service, demand.reserved)
     return Option(
         demand=demand,
@@ -162,7 +174,6 @@ def option_for(service: Service, offer: Offer) -> Option:
         latency=service.latency_micros,
         least=max(1, service.min_replicas),
         most=most,
-        counts=counts_on(service, offer, most),
     )
 
 
@@ -174,19 +185,19 @@ def most_replicas(service: Service, reserved: Power) -> int | None:
     return min(limits, default=None)
 
 
-def counts_on(service: Service, offer: Offer, most: int | None) -> tuple[Count, ...]:
-    """Return the counts that serve the whole target with at most `most` replicas, as `Option` has them.
+def counts_of(option: Option, most: int | None) -> tuple[Count, ...]:
+    """Return the counts that serve the whole target with at most `most` replicas.
 
     Draw is linear in the number of replicas between two points, so the least lies at a number that
     puts the share on a point (rounded up or down), or at a bound.
     """
-    curve, target, least = offer.curve, service.target.micros, max(1, service.min_replicas)
-    meeting = [meets(point, service.latency_micros) for point in curve.points]
+    curve, target, least = option.curve, option.target, option.least
+    meeting = [meets(point, option.latency) for point in curve.points]
     counts: list[Count] = []
     for replicas in _worth_trying(curve, target, least, most):
         place = curve.place(target, replicas)
         if place < len(meeting) and meeting[place]:
-            cost = _cost(curve, offer.idle, target, replicas)
+            cost = _cost(curve, option.demand.idle, target, replicas)
             if not counts or cost < counts[-1].cost:
                 counts.append(Count(replicas, cost))
     return tuple(counts)

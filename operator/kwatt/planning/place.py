@@ -36,7 +36,7 @@ def complete(draft: Draft, level: Sequence[Service]) -> None:
     order = sorted(level, key=lambda s: (not s.incumbents, s.key))
     left_behind = True
     while left_behind:
-        left_behind = _serve_whole(draft, order)
+        left_behind = serve_whole(draft, order)
         if not left_behind:
             left_behind = _serve_parts(draft, order)
 
@@ -51,7 +51,7 @@ def short_of(draft: Draft, services: Iterable[Service]) -> list[Service]:
     return found
 
 
-def _serve_whole(draft: Draft, order: Sequence[Service]) -> bool:
+def serve_whole(draft: Draft, order: Sequence[Service]) -> bool:
     """Serve in full whom that is possible for; tell whether anything was left behind for others."""
     left_behind = False
     for service in short_of(draft, order):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Final
@@ -13,7 +13,8 @@ from kwatt.planning.accounting import budget_uses, hash_of, rows_of, totals_of
 from kwatt.planning.bound import bound_of
 from kwatt.planning.draft import Draft
 from kwatt.planning.keep import keep_incumbents
-from kwatt.planning.place import complete
+from kwatt.planning.newcomers import place_newcomers
+from kwatt.planning.place import complete, serve_whole, short_of
 from kwatt.planning.rejections import rejections_for
 from kwatt.planning.relaxations import relaxations_for
 from kwatt.planning.tenants import Tenants
@@ -41,12 +42,35 @@ def proven_plan(snapshot: Snapshot) -> Plan:
 
 
 def _drafted(snapshot: Snapshot) -> tuple[Draft, list[Unplaced]]:
+    levels = _levels(snapshot.services)
     draft = Draft(snapshot)
+    if _serve_all(draft, levels):
+        return draft, []
+    return _by_level(Draft(snapshot), levels)
+
+
+def _serve_all(draft: Draft, levels: Sequence[Sequence[Service]]) -> bool:
+    """Try to serve everybody at once, and tell whether nobody is left short: then no level matters."""
+    everybody = [service for level in levels for service in level]
+    draft.open_level(everybody)
+    for service in everybody:
+        keep_incumbents(draft, service)
+    serve_whole(draft, [service for service in everybody if service.incumbents])
+    short = short_of(draft, everybody)
+    if any(draft.holding(service) for service in short):
+        return False
+    place_newcomers(draft, short)
+    return all(any(h.is_whole for h in draft.holdings.get(s.key, ())) for s in everybody)
+
+
+def _by_level(draft: Draft, levels: Sequence[Sequence[Service]]) -> tuple[Draft, list[Unplaced]]:
     unplaced: list[Unplaced] = []
-    for level in _levels(snapshot.services):
+    for level in levels:
         draft.open_level(level)
         for service in level:
             keep_incumbents(draft, service)
+        serve_whole(draft, [service for service in level if service.incumbents])
+        place_newcomers(draft, [s for s in short_of(draft, level) if not draft.holding(s)])
         complete(draft, level)
         unplaced += _explain(draft, level, MOST_RELAXED - len(unplaced))
     return draft, unplaced

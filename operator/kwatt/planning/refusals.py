@@ -8,7 +8,7 @@ from kwatt.model.npu import NpuClass, Profile
 from kwatt.model.plan import Reason, Rejection
 from kwatt.model.snapshot import Service
 from kwatt.planning.curves import Curve
-from kwatt.planning.options import Offer, best_rate, counts_on, holds_model, offer_of
+from kwatt.planning.options import Offer, best_rate, counts_of, holds_model, offer_of, option_for
 from kwatt.units import Power, Throughput
 
 
@@ -51,7 +51,7 @@ def least_reserved(service: Service, offers: Iterable[Offer]) -> Power | None:
     found = [
         (offer.idle + Power.of_watts(offer.watts)) * counts[0].replicas
         for offer in offers
-        if (counts := counts_on(service, offer, service.max_replicas))
+        if (counts := counts_of(option_for(service, offer), service.max_replicas))
     ]
     return min(found, default=None)
 

@@ -1,0 +1,235 @@
+"""Bins: nodes, budgets and quotas as plain lists, for placing many services quickly. Changes no draft.
+
+Replicas of one size after the other, largest first, lose no NPU where sizes divide each other: what is
+free on a node is then a multiple of the size, so any node with room will do (planner reference 8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from kwatt.planning.closed import ClosedNodes
+from kwatt.planning.layout import Ints, Layout
+from kwatt.planning.ledger import Ledger, quota_needs
+from kwatt.planning.options import Demand
+
+Counts = list[tuple[int, int]]  # node numbers with replicas
+
+
+class Piece(NamedTuple):
+    """What one replica takes: `unit` is in milliwatts above idle; `pool` numbers the nodes that admit it."""
+
+    pool: int
+    npus: int
+    unit: int
+    cpu: int
+    memory: int
+    demand: Demand
+
+
+class Bins:
+    """What is left, as lists by node and by budget; `pools` are the node lists that pieces point to.
+
+    `open` nodes cost nothing to put a replica on: they hold replicas, or draw the same when empty.
+    """
+
+    def __init__(self, layout: Layout, ledger: Ledger) -> None:
+        self.layout = layout
+        self.npus: list[int] = ledger.npus.tolist()
+        self.cpu: list[int] = ledger.left["cpu"].tolist()
+        self.memory: list[int] = ledger.left["memory"].tolist()
+        self.pods: list[int] = ledger.left["pods"].tolist()
+        self.held: list[int] = ledger.replicas.tolist()
+        self.room: list[int] = ledger.room.tolist()
+        self.opening: list[int] = layout.opening.tolist()
+        self.plain = [domain.plain for domain in layout.domains]
+        self.off = [domain.off for domain in layout.domains]
+        self.quotas = {namespace: dict(left) for namespace, left in ledger.quotas.items()}
+        self.opened = 0  # milliwatts of all that was opened
+        self._pools: list[_Pool] = []
+        self._numbers: dict[int, int] = {}
+        self._of_node: dict[int, list[_Pool]] = {}
+
+    def pool(self, nodes: Ints) -> int:
+        """Return the number of a pool; equal arrays must be one object."""
+        if id(nodes) not in self._numbers:
+            self._numbers[id(nodes)] = len(self._pools)
+            pool = _Pool(self, nodes)
+            self._pools.append(pool)
+            for number in pool.nodes:
+                self._of_node.setdefault(number, []).append(pool)
+        return self._numbers[id(nodes)]
+
+    def is_open(self, number: int) -> bool:
+        """Tell whether a replica on the node opens nothing."""
+        return self.held[number] > 0 or self.opening[number] == 0
+
+    def fits(self, number: int, piece: Piece) -> int:
+        """Return how many replicas a node takes, budgets included; a node to be opened pays for that."""
+        count = min(self.npus[number] // piece.npus, self.pods[number])
+        if piece.cpu:
+            count = min(count, self.cpu[number] // piece.cpu)
+        if piece.memory:
+            count = min(count, self.memory[number] // piece.memory)
+        for budget in self.plain[number]:
+            left = self.room[budget]
+            if left < count * piece.unit:
+                count = left // (piece.unit or 1)
+        opening = 0 if self.held[number] else self.opening[number]
+        for budget in self.off[number]:
+            left = self.room[budget] - opening
+            if left < count * piece.unit:
+                count = left // (piece.unit or 1)
+        return max(0, count)
+
+    def put(self, number: int, piece: Piece, count: int) -> None:
+        """Put replicas on a node that takes them; a negative count takes them back."""
+        before = self.held[number]
+        self.held[number] = before + count
+        self.npus[number] -= count * piece.npus
+        self.cpu[number] -= count * piece.cpu
+        self.memory[number] -= count * piece.memory
+        self.pods[number] -= count
+        watts = count * piece.unit
+        for budget in self.plain[number]:
+            self.room[budget] -= watts
+        changed = (before == 0) != (before + count == 0)
+        if changed and self.opening[number]:
+            opened = self.opening[number] if before == 0 else -self.opening[number]
+            self.opened += opened
+            watts += opened
+        for budget in self.off[number]:
+            self.room[budget] -= watts
+        if count < 0 or changed:
+            for pool in self._of_node.get(number, ()):
+                pool.offer(number)
+
+    def place(self, piece: Piece, replicas: int, *, may_open: bool = True) -> Counts | None:
+        """Put all replicas somewhere, open nodes first, or change nothing and return None."""
+        if self._quota(piece) < replicas:
+            return None
+        pool, missing = self._pools[piece.pool], replicas
+        placed: Counts = []
+        for number, most in pool.open_nodes(piece):
+            count = min(missing, most)
+            self.put(number, piece, count)
+            placed.append((number, count))
+            missing -= count
+            if not missing:
+                break
+        while missing and may_open:
+            opened = pool.next_closed(piece, missing)
+            if opened is None:
+                break
+            count = min(missing, self.fits(opened, piece))
+            self.put(opened, piece, count)
+            placed.append((opened, count))
+            missing -= count
+        if missing:
+            self.remove(piece, placed)
+            return None
+        self._charge(piece, replicas)
+        return placed
+
+    def restore(self, piece: Piece, counts: Counts) -> None:
+        """Put replicas back where they were."""
+        for number, count in counts:
+            self.put(number, piece, count)
+        self._charge(piece, sum(count for _, count in counts))
+
+    def take(self, piece: Piece, counts: Counts) -> None:
+        """Take replicas back that were placed."""
+        self.remove(piece, counts)
+        self._charge(piece, -sum(count for _, count in counts))
+
+    def remove(self, piece: Piece, counts: Counts) -> None:
+        """Take replicas back that no quota was charged for."""
+        for number, count in counts:
+            self.put(number, piece, -count)
+
+    def _quota(self, piece: Piece) -> int:
+        left = self.quotas.get(piece.demand.namespace)
+        if not left:
+            return 2**60
+        needs = quota_needs(piece.demand)
+        return min(
+            (rest // needs[k] for (_, k), rest in left.items() if needs.get(k)), default=2**60
+        )
+
+    def _charge(self, piece: Piece, replicas: int) -> None:
+        left = self.quotas.get(piece.demand.namespace)
+        if left:
+            needs = quota_needs(piece.demand)
+            for key in left:
+                left[key] -= needs.get(key[1], 0) * replicas
+
+
+class _Pool:
+    """The nodes that admit some pods: the open ones by size of replica, the closed ones by cost."""
+
+    def __init__(self, bins: Bins, nodes: Ints) -> None:
+        self.bins = bins
+        self.nodes: list[int] = nodes.tolist()
+        self._by_size: dict[int, _Stack] = {}
+        self._closed: ClosedNodes | None = None
+
+    def offer(self, number: int) -> None:
+        """Note that a node has more room than before, or became open or closed."""
+        if self._closed is not None:
+            self._closed.note(number)
+        if self.bins.is_open(number):
+            for size, stack in self._by_size.items():
+                if self.bins.npus[number] >= size:
+                    stack.push(number)
+
+    def open_nodes(self, piece: Piece) -> Iterable[tuple[int, int]]:
+        """Yield open nodes that take a piece, and how many, while the caller fills them."""
+        stack = self._by_size.get(piece.npus)
+        if stack is None:
+            bins = self.bins
+            usable = [n for n in self.nodes if bins.npus[n] >= piece.npus and bins.is_open(n)]
+            usable.sort(key=lambda n: (bins.npus[n], n))
+            stack = self._by_size[piece.npus] = _Stack(usable)
+        return stack.nodes_for(self.bins, piece)
+
+    def next_closed(self, piece: Piece, missing: int) -> int | None:
+        """Return the node to open next for so many replicas, None where none takes any."""
+        if self._closed is None:
+            self._closed = ClosedNodes(self.bins, self.nodes)
+        return self._closed.next(piece, missing)
+
+
+class _Stack:
+    """Open nodes with room for replicas of one size; entries may be out of date."""
+
+    def __init__(self, nodes: list[int]) -> None:
+        self._nodes = nodes
+        self._known = set(nodes)
+
+    def push(self, number: int) -> None:
+        if number not in self._known:
+            self._known.add(number)
+            self._nodes.append(number)
+
+    def nodes_for(self, bins: Bins, piece: Piece) -> Iterable[tuple[int, int]]:
+        nodes, place = self._nodes, 0
+        while place < len(nodes):
+            number = nodes[place]
+            if bins.npus[number] < piece.npus or not bins.is_open(number):
+                self._known.discard(number)
+                nodes[place] = nodes[-1]
+                nodes.pop()
+                continue
+            count = bins.fits(number, piece)
+            if count:
+                yield number, count
+            place += 1
+
+
+def merged(placed: Counts) -> tuple[tuple[int, int], ...]:
+    """Return counts with each node once, ascending."""
+    found: dict[int, int] = {}
+    for number, count in placed:
+        found[number] = found.get(number, 0) + count
+    return tuple(sorted(found.items()))

@@ -1,0 +1,108 @@
+"""Closed nodes: which to open next. Where budgets bind, the one whose budgets have most watts per NPU.
+
+Then no budget runs out of watts while its nodes have NPUs left, nor the other way round.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kwatt.planning.bins import Bins, Piece
+
+_Key = tuple[int, int, int]  # idle watts per NPU, less the watts left per NPU, domain
+_TOLERANCE = 16  # a domain whose watts per NPU fell by less than a 16th is as good as before
+
+
+class ClosedNodes:
+    """The nodes of a pool that opening costs idle watts for, by the budgets over them."""
+
+    def __init__(self, bins: Bins, nodes: list[int]) -> None:
+        self._bins = bins
+        self._domain = bins.layout.domain_numbers.tolist()
+        self._closed: dict[int, list[tuple[int, int, int]]] = {}  # each, the larger node first
+        self._npus: dict[int, int] = {}
+        self._opening: dict[int, int] = {}
+        self._members = set(nodes)
+        self._known: set[int] = set()
+        self._heap: list[_Key] = []
+        costly = [number for number in nodes if bins.opening[number]]
+        self._alike = len({(bins.opening[n], bins.npus[n]) for n in costly}) <= 1
+        for number in costly:
+            self.note(number)
+
+    def note(self, number: int) -> None:
+        """Note that a node became open or closed."""
+        bins, domain = self._bins, self._domain[number]
+        is_closed = not bins.is_open(number)
+        if is_closed == (number in self._known):
+            return
+        sign = 1 if is_closed else -1
+        self._npus[domain] = self._npus.get(domain, 0) + sign * self._size(number)
+        self._opening[domain] = self._opening.get(domain, 0) + sign * bins.opening[number]
+        if not is_closed:
+            self._known.discard(number)
+            return
+        self._known.add(number)
+        each = bins.opening[number] * 1024 // max(1, bins.npus[number])
+        entry = each, -bins.npus[number], number
+        heapq.heappush(self._closed.setdefault(domain, []), entry)
+        heapq.heappush(self._heap, self._key(domain))
+
+    def next(self, piece: Piece, missing: int) -> int | None:
+        """Return the node that costs least to open for each NPU, a small one for a small rest."""
+        found: int | None = None
+        passed: list[_Key] = []
+        while self._heap and found is None:
+            key = heapq.heappop(self._heap)
+            domain = key[-1]
+            if (passed and passed[-1][-1] == domain) or self._first(domain) is None:
+                continue
+            fresh = self._key(domain)
+            if not _is_as_good(fresh, key):
+                heapq.heappush(self._heap, fresh)
+                continue
+            passed.append(fresh)
+            found = self._fitting(domain, piece)
+        for key in passed:
+            heapq.heappush(self._heap, key)
+        if found is None or self._alike or self._bins.fits(found, piece) <= missing:
+            return found
+        return self._small(piece, missing, found)
+
+    def _fitting(self, domain: int, piece: Piece) -> int | None:
+        """Return the cheapest node of a domain that takes a piece; nodes of a domain mostly are alike."""
+        for _, _, number in sorted(self._closed[domain])[:_TOLERANCE]:
+            if number in self._known and self._bins.fits(number, piece):
+                return number
+        return None
+
+    def _small(self, piece: Piece, missing: int, found: int) -> int:
+        bins = self._bins
+        small = [n for n in self._known if bins.fits(n, piece) >= missing]
+        return min(small, key=lambda n: (bins.opening[n], n), default=found)
+
+    def _first(self, domain: int) -> int | None:
+        """Return the cheapest node of a domain, after dropping what is open by now."""
+        closed = self._closed[domain]
+        while closed and closed[0][-1] not in self._known:
+            heapq.heappop(closed)
+        return closed[0][-1] if closed else None
+
+    def _key(self, domain: int) -> _Key:
+        first = self._first(domain)
+        if first is None:
+            return 0, 0, domain
+        bins, npus = self._bins, max(1, self._npus[domain])
+        rooms = [bins.room[budget] for budget in bins.plain[first]]
+        rooms += [bins.room[budget] - self._opening[domain] for budget in bins.off[first]]
+        return self._closed[domain][0][0], -(min(rooms, default=0) // npus), domain
+
+    def _size(self, number: int) -> int:
+        return self._bins.layout.nodes[number].npus_allocatable
+
+
+def _is_as_good(fresh: _Key, old: _Key) -> bool:
+    worse = fresh[1] - old[1]
+    return fresh[0] == old[0] and worse * _TOLERANCE <= abs(old[1])

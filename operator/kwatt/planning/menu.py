@@ -1,0 +1,77 @@
+"""The menu: every offer that any service may choose, and its curve, as tables for vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from kwatt.planning.layout import UNLIMITED, Ints, bounded
+from kwatt.planning.options import Offer
+
+NEVER: Final = UNLIMITED  # the p99 of a point without one, and the limit of a service without one
+MOST_WATTS: Final = 2**32  # a larger figure is cut to it: to need less is never harder
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """One row per offer; lists of offers that services share stand in it once, `first` by identity.
+
+    `npus`, whole `watts` above idle, `idle` and `reserved` milliwatts are of one replica. `rates`,
+    `powers` and `p99` have a column per point, ascending by rate, `sizes` tells how many count.
+    `powers_on` is the least power of a point and all beyond it.
+    """
+
+    offers: tuple[Offer, ...]
+    first: Mapping[int, int]
+    npus: Ints
+    watts: Ints
+    idle: Ints
+    reserved: Ints
+    sizes: Ints
+    rates: Ints
+    powers: Ints
+    powers_on: Ints
+    p99: Ints
+
+
+def menu_of(lists: Iterable[tuple[Offer, ...]]) -> Menu:
+    """Return the menu of some lists of offers."""
+    distinct = {id(offers): offers for offers in lists}
+    first: dict[int, int] = {}
+    rows: list[Offer] = []
+    for identity, offers in distinct.items():
+        first[identity] = len(rows)
+        rows += offers
+    curves = [offer.curve for offer in rows]
+    return Menu(
+        offers=tuple(rows),
+        first=first,
+        npus=_vector([curve.npus for curve in curves]),
+        watts=_vector([min(offer.watts, MOST_WATTS) for offer in rows]),
+        idle=_vector([offer.idle.milliwatts for offer in rows]),
+        reserved=_vector([offer.idle.milliwatts + 1000 * offer.watts for offer in rows]),
+        sizes=_vector([len(curve.points) for curve in curves]),
+        rates=_table([curve.rates for curve in curves]),
+        powers=_table([curve.powers for curve in curves]),
+        powers_on=_table([_least_from_here(curve.powers) for curve in curves]),
+        p99=_table(
+            [[NEVER if p.p99_micros is None else p.p99_micros for p in c.points] for c in curves]
+        ),
+    )
+
+
+def _least_from_here(powers: Sequence[int]) -> list[int]:
+    return [min(powers[place:]) for place in range(len(powers))]
+
+
+def _table(rows: Sequence[Sequence[int]]) -> Ints:
+    width = max((len(row) for row in rows), default=0)
+    padded = [[*map(bounded, row), *[0] * (width - len(row))] for row in rows]
+    return np.array(padded, dtype=np.int64).reshape(len(rows), width)
+
+
+def _vector(amounts: Sequence[int]) -> Ints:
+    return np.array([bounded(amount) for amount in amounts], dtype=np.int64)

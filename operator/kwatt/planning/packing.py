@@ -1,0 +1,150 @@
+"""Packing: services as columns on nodes, with what that costs. Every change can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from kwatt.planning.bins import Bins, Counts, Piece
+from kwatt.planning.choice import relieved, used_by
+from kwatt.planning.columns import SCALE, Columns
+from kwatt.planning.layout import Ints
+from kwatt.planning.pieces import Pieces
+
+_ROUNDS: Final = 6
+MOST_COLUMNS: Final = 16  # of a service that are tried, the cheapest at the prices first
+
+
+class Seat(NamedTuple):
+    """A service placed as a column."""
+
+    column: int
+    piece: Piece
+    counts: Counts
+
+
+class Packing:
+    """Services (by number) that have a seat. Costs are in milliwatts x SCALE."""
+
+    def __init__(self, bins: Bins, columns: Columns, pieces: Pieces, paid: Ints) -> None:
+        self.bins, self.columns, self.paid = bins, columns, paid
+        self.seats: dict[int, Seat] = {}
+        self.on_node: dict[int, set[int]] = {}
+        self._pieces = pieces
+        ends = [*columns.starts.tolist(), len(columns.service)]
+        services = columns.service[columns.starts].tolist()
+        self._range = {s: (ends[i], ends[i + 1]) for i, s in enumerate(services)}
+        self._sorted: dict[int, list[int]] = {}
+        self._made: dict[int, Piece] = {}
+        self._costs = 0
+
+    @property
+    def cost(self) -> int:
+        """Return what all seats draw above idle, with the idle draw of the nodes opened."""
+        return self._costs + self.bins.opened * SCALE
+
+    def cost_of(self, column: int) -> int:
+        """Return the cost of a column without opening nodes."""
+        return int(self.columns.cost[column])
+
+    def choices(self, service: int) -> list[int]:
+        """Return the columns of a service worth trying, the cheapest at the prices first."""
+        if service not in self._sorted:
+            first, end = self._range[service]
+            order = np.argsort(self.paid[first:end], kind="stable")[:MOST_COLUMNS]
+            self._sorted[service] = (first + order).tolist()
+        return self._sorted[service]
+
+    def seat(self, service: int, column: int, *, may_open: bool = True) -> bool:
+        """Place a service that has no seat; tell whether there was room."""
+        piece = self.piece(column)
+        counts = self.bins.place(piece, int(self.columns.replicas[column]), may_open=may_open)
+        if counts is None:
+            return False
+        self._note(service, Seat(column, piece, counts))
+        return True
+
+    def unseat(self, service: int) -> Seat:
+        """Take a service's seat, and return it."""
+        seat = self.seats.pop(service)
+        self.bins.take(seat.piece, seat.counts)
+        self._costs -= self.cost_of(seat.column)
+        for number, _ in seat.counts:
+            self.on_node[number].discard(service)
+        return seat
+
+    def reseat(self, service: int, seat: Seat) -> None:
+        """Put a service back exactly where it was."""
+        self.bins.restore(seat.piece, seat.counts)
+        self._note(service, seat)
+
+    def piece(self, column: int) -> Piece:
+        """Return what a replica of a column takes."""
+        if column not in self._made:
+            columns = self.columns
+            nodes = self._pieces.nodes(int(columns.service[column]), int(columns.kind[column]))
+            self._made[column] = self._pieces.piece(columns, column, self.bins.pool(nodes))
+        return self._made[column]
+
+    def first_seats(self, chosen: Ints) -> list[int]:
+        """Seat services as chosen, larger replicas first; return those without room."""
+        columns = self.columns
+        size = columns.menu.npus[columns.offer[chosen]]
+        dense = columns.watts[chosen] * 1024 // np.maximum(1, columns.npus[chosen])
+        order = np.lexsort((chosen, -columns.npus[chosen], -dense, -size, columns.kind[chosen]))
+        services = columns.service[chosen]
+        return [
+            service
+            for service, column in zip(
+                services[order].tolist(), chosen[order].tolist(), strict=True
+            )
+            if not self.seat(service, column)
+        ]
+
+    def make_room(self, chosen: Ints, capacity: Ints) -> list[int]:
+        """Seat services, and have others that lose least by it make room for those that found none.
+
+        Returns those for which there is still no room as chosen.
+        """
+        left = self.first_seats(chosen)
+        for _ in range(_ROUNDS):
+            if not left:
+                break
+            capacity = self._held(capacity, left, chosen)
+            after = relieved(self.columns, self.paid, capacity, chosen)
+            moved = np.flatnonzero(after != chosen)
+            chosen = after
+            left = self._change_seats(after[moved], left, chosen)
+        return left
+
+    def _held(self, capacity: Ints, left: Iterable[int], chosen: Ints) -> Ints:
+        """Return the capacity of each kind, for those with failures no more than what was placed."""
+        without = np.isin(self.columns.service[chosen], list(left))
+        short = used_by(self.columns, chosen[without], len(capacity))
+        placed = used_by(self.columns, chosen[~without], len(capacity))
+        return np.where(short > 0, placed, capacity)
+
+    def _change_seats(self, moved: Ints, left: Iterable[int], chosen: Ints) -> list[int]:
+        column_of = dict(zip(self.columns.service[chosen].tolist(), chosen.tolist(), strict=True))
+        movers = self.columns.service[moved].tolist()
+        for service in movers:
+            if service in self.seats:
+                self.unseat(service)
+        waiting = sorted({*left, *movers}, key=lambda s: (-self.columns.npus[column_of[s]], s))
+        return [service for service in waiting if not self.seat(service, column_of[service])]
+
+    def seat_anyhow(self, services: Iterable[int]) -> list[int]:
+        """Seat services as any of their choices; return those for which there is no room."""
+        return [
+            service
+            for service in services
+            if not any(self.seat(service, column) for column in self.choices(service))
+        ]
+
+    def _note(self, service: int, seat: Seat) -> None:
+        self.seats[service] = seat
+        self._costs += self.cost_of(seat.column)
+        for number, _ in seat.counts:
+            self.on_node.setdefault(number, set()).add(service)
