@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -39,10 +39,10 @@ class Row:
 def rows_of(layout: Layout, holdings: Mapping[ServiceKey, Sequence[Holding]]) -> tuple[Row, ...]:
     """Return the placements of all holdings with their exact figures, sorted."""
     rows = [
-        _row(layout, key, holding, (number, count))
+        row
         for key, of_service in holdings.items()
         for holding in of_service
-        for number, count in holding.counts
+        for row in _rows(layout, key, holding)
     ]
     return tuple(sorted(rows, key=lambda row: _order(row.placement)))
 
@@ -121,29 +121,33 @@ def rounded_sum(terms: Sequence[Ratio]) -> int:
     return nearest(sum((Fraction(*term) for term in terms), Fraction(0)))
 
 
-def _row(layout: Layout, key: ServiceKey, holding: Holding, at: tuple[int, int]) -> Row:
-    number, count = at
+def _rows(layout: Layout, key: ServiceKey, holding: Holding) -> Iterator[Row]:
     option, demand = holding.option, holding.demand
-    reserved = demand.reserved * count
-    point, rate, planned = "", Fraction(0), (reserved.milliwatts, 1)
-    if option is not None:
-        served, replicas = holding.served, holding.replicas
+    each, replicas, served = demand.reserved, holding.replicas, 0
+    point, drawn = "", (each.milliwatts * replicas, 1)
+    if option is not None and replicas:
+        served = option.served(replicas)
         covering = option.curve.covering(served, replicas)
-        numerator, denominator = option.curve.draw(served, replicas)
         point = covering.name if covering else ""
-        rate = Fraction(served * count, replicas)
-        planned = (numerator * count, denominator * replicas)
-    placement = Placement(
-        service=key,
-        variant=demand.variant,
-        operating_point=point,
-        node=layout.nodes[number].name,
-        replicas=count,
-        rate=Throughput(nearest(rate)),
-        reserved=reserved,
-        planned=Power(nearest(Fraction(*planned))),
-    )
-    return Row(placement, number, planned)
+        drawn = option.curve.draw(served, replicas)
+    for number, count in holding.counts:
+        planned = drawn[0] * count, drawn[1] * replicas
+        placement = Placement(
+            service=key,
+            variant=demand.variant,
+            operating_point=point,
+            node=layout.nodes[number].name,
+            replicas=count,
+            rate=Throughput(_nearest(served * count, replicas)),
+            reserved=each * count,
+            planned=Power(_nearest(*planned)),
+        )
+        yield Row(placement, number, planned)
+
+
+def _nearest(numerator: int, denominator: int) -> int:
+    """Round a fraction to the nearest integer, a half upwards."""
+    return (2 * numerator + denominator) // (2 * denominator)
 
 
 def _order(placement: Placement) -> tuple[ServiceKey, Variant, str, int]:

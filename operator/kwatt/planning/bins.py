@@ -107,7 +107,7 @@ class Bins:
 
     def place(self, piece: Piece, replicas: int, *, may_open: bool = True) -> Counts | None:
         """Put all replicas somewhere, open nodes first, or change nothing and return None."""
-        if self._quota(piece) < replicas:
+        if self.quotas and self._quota(piece) < replicas:
             return None
         pool, missing = self._pools[piece.pool], replicas
         placed: Counts = []

@@ -7,6 +7,7 @@ see `lagrangian`. All columns count, none of the planner's choices do, and start
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import Final, NamedTuple
 
@@ -19,8 +20,10 @@ from kwatt.planning.accounting import rows_of, totals_of
 from kwatt.planning.capacity import Capacity, capacity_of, is_at_home, pools_of, tightest
 from kwatt.planning.columns import SCALE, Columns, Stray, Want, are_exact, columns_of
 from kwatt.planning.draft import Draft
-from kwatt.planning.lagrangian import Prices, Relaxation, densities_of, value_of
+from kwatt.planning.lagrangian import Prices, Relaxation, densities_of, relaxation_of, value_of
 from kwatt.planning.layout import Ints
+from kwatt.planning.newcomers import Market
+from kwatt.planning.prices import prices_of
 from kwatt.planning.program import Program, is_available
 from kwatt.units import Power, nearest
 
@@ -41,20 +44,58 @@ class Proof(NamedTuple):
     reason: str = ""
 
 
+def bound_by_prices(draft: Draft, totals: Totals, market: Market | None = None) -> Proof:
+    """Return the bound that class prices prove, budgets and whole nodes left aside; needs no solver.
+
+    `market` is what the services came from if they are all that runs.
+    """
+    if market is not None and market.is_all:
+        constant = _drawn_without(draft)
+        relaxation = replace(market.relaxation, constant=constant)
+        return _proof(nearest(Fraction(value_of(relaxation, market.prices)[0], SCALE)), totals)
+    posed = _posed(draft)
+    if isinstance(posed, str):
+        return Proof(None, posed)
+    if posed.columns is None:
+        return _proof(posed.constant, totals)
+    relaxation = relaxation_of(posed.capacity, posed.columns, posed.constant)
+    value, _ = value_of(relaxation, prices_of(relaxation))
+    return _proof(nearest(Fraction(value, SCALE)), totals)
+
+
 def bound_of(draft: Draft, totals: Totals) -> Proof:
     """Return the bound on `totals.draw` for the services and rates that the draft serves."""
-    wants = _wants(draft)
-    constant = _drawn_without(draft)
-    if not wants:
-        return _proof(constant, totals)
+    posed = _posed(draft)
+    if isinstance(posed, str):
+        return Proof(None, posed)
+    if posed.columns is None:
+        return _proof(posed.constant, totals)
     if not is_available():
         return Proof(None, "the solver highspy could not be imported")
-    capacity = capacity_of(draft, {o.variant for want in wants for o in want.offers})
+    problem = _Problem(posed.constant, posed.capacity, posed.columns)
+    value, reason = _solved(problem, draft, totals)
+    return Proof(None, reason) if value is None else _proof(value, totals)
+
+
+class _Posed(NamedTuple):
+    """What is to be bounded; without services there are no columns."""
+
+    constant: int
+    capacity: Capacity
+    columns: Columns | None
+
+
+def _posed(draft: Draft) -> _Posed | str:
+    """Return the problem, or why it can't be bounded."""
+    wants, constant = _wants(draft), _drawn_without(draft)
+    distinct = {id(want.offers): want.offers for want in wants}.values()
+    capacity = capacity_of(draft, {o.variant for offers in distinct for o in offers})
+    if not wants:
+        return _Posed(constant, capacity, None)
     columns = columns_of(capacity, wants) if are_exact(capacity, wants) else None
     if columns is None or len(columns.starts) < len(wants) or not columns.are_exact:
-        return Proof(None, "the figures are too large to bound")
-    value, reason = _solved(_Problem(constant, capacity, columns), draft, totals)
-    return Proof(None, reason) if value is None else _proof(value, totals)
+        return "the figures are too large to bound"
+    return _Posed(constant, capacity, columns)
 
 
 class _Problem:

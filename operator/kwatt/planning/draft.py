@@ -64,7 +64,7 @@ class Draft:
         self.layout = layout_of(snapshot)
         self.pools = Pools(self.layout)
         self.committed = Ledger(self.layout, snapshot)
-        self.crowd = self.committed.copy()
+        self._crowd = self.committed.copy()
         self.holdings: dict[ServiceKey, tuple[Holding, ...]] = {}
         self._curves: dict[str, tuple[Curve, ...]] = {}
         self._offered: dict[tuple[str, tuple[str, ...] | None], tuple[Offer, ...]] = {}
@@ -72,6 +72,11 @@ class Draft:
         self._waiting: dict[ServiceKey, tuple[Holding, ...]] = {}
         for service in snapshot.services:
             self._admit_to_crowd(service)
+
+    @property
+    def crowd(self) -> Ledger:
+        """Return what is left beside the incumbents of lower priorities as well."""
+        return self._crowd if self._waiting else self.committed
 
     @property
     def is_contended(self) -> bool:
@@ -82,7 +87,7 @@ class Draft:
         """Take the incumbents of a level out of the crowd: the level is decided now."""
         for service in services:
             for holding in self._waiting.pop(service.key, ()):
-                self._take_back(self.crowd, holding)
+                self._add(self._crowd, holding, -1)
 
     def hold(self, key: ServiceKey, *holdings: Holding) -> None:
         """Give a service its replicas; it must hold none."""
@@ -90,15 +95,21 @@ class Draft:
         if kept:
             self.holdings[key] = kept
         for holding in kept:
-            self._put(self.committed, holding)
-            self._put(self.crowd, holding)
+            self._put(holding)
+
+    def hold_all(self, holdings: Mapping[ServiceKey, Holding]) -> None:
+        """Give many services new replicas on nodes of their class at once; they must hold none."""
+        puts = [(n, h.demand, count) for h in holdings.values() for n, count in h.counts]
+        self.holdings.update((key, (holding,)) for key, holding in holdings.items())
+        self.committed.add_all(puts)
+        if self._waiting:
+            self._crowd.add_all(puts)
 
     def release(self, key: ServiceKey) -> tuple[Holding, ...]:
         """Take all replicas of a service back, and return them."""
         holdings = self.holdings.pop(key, ())
         for holding in holdings:
-            self._take_back(self.committed, holding)
-            self._take_back(self.crowd, holding)
+            self._put(holding, -1)
         return holdings
 
     def holding(self, service: Service) -> Holding | None:
@@ -225,15 +236,16 @@ class Draft:
         if holdings:
             self._waiting[service.key] = holdings
         for holding in holdings:
-            self._put(self.crowd, holding)
+            self._add(self._crowd, holding, 1)
 
-    def _put(self, ledger: Ledger, holding: Holding) -> None:
-        for number, count in holding.counts:
-            ledger.add(number, holding.demand, count)
+    def _put(self, holding: Holding, sign: int = 1) -> None:
+        self._add(self.committed, holding, sign)
+        if self._waiting:
+            self._add(self._crowd, holding, sign)
 
-    def _take_back(self, ledger: Ledger, holding: Holding) -> None:
+    def _add(self, ledger: Ledger, holding: Holding, sign: int) -> None:
         for number, count in holding.counts:
-            ledger.add(number, holding.demand, -count)
+            ledger.add(number, holding.demand, sign * count)
 
 
 def held_replicas(draft: Draft, service: Service) -> tuple[Holding, ...]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Final
+
+import numpy as np
 
 from kwatt.planning.columns import SCALE
 from kwatt.planning.packing import Packing, Seat
 
-MOST_EMPTIED: Final = 600  # nodes that are tried, the least used first
-MOST_SWITCHED: Final = 500  # services that are tried, those that may gain most first
+PATIENCE: Final = 40  # nodes or services in a row that bring nothing, then no more are tried
 _ROUNDS: Final = 2
 
 
@@ -24,13 +26,15 @@ def improve(packing: Packing) -> None:
 
 def _switch(packing: Packing) -> None:
     """Let services take a cheaper column, those that may gain most first."""
-    gains = []
-    for service, seat in packing.seats.items():
-        least = min(packing.cost_of(column) for column in packing.choices(service))
-        gains.append((least - packing.cost_of(seat.column), service))
-    for gain, service in sorted(gains)[:MOST_SWITCHED]:
-        if gain < 0:
-            _switched(packing, service)
+    columns = packing.columns
+    least = np.minimum.reduceat(columns.cost, columns.starts)
+    services = columns.service[columns.starts].tolist()
+    gains = [
+        (cheapest - packing.cost_of(packing.seats[service].column), service)
+        for service, cheapest in zip(services, least.tolist(), strict=True)
+        if service in packing.seats
+    ]
+    _try(packing, _switched, [service for gain, service in sorted(gains) if gain < 0])
 
 
 def _switched(packing: Packing, service: int) -> bool:
@@ -55,9 +59,16 @@ def _empty_nodes(packing: Packing) -> None:
         for number, services in packing.on_node.items()
         if services and bins.opening[number] and _is_ours(packing, number)
     )
-    for _, number in tried[:MOST_EMPTIED]:
-        if packing.on_node[number] and bins.held[number]:
-            _emptied(packing, number)
+    _try(packing, _emptied, [number for _, number in tried])
+
+
+def _try(packing: Packing, change: Callable[[Packing, int], bool], places: Sequence[int]) -> None:
+    """Try a change everywhere, until it has brought nothing for a while."""
+    failed = 0
+    for place in places:
+        failed = 0 if change(packing, place) else failed + 1
+        if failed >= PATIENCE:
+            return
 
 
 def _is_ours(packing: Packing, number: int) -> bool:
@@ -72,6 +83,8 @@ def _is_ours(packing: Packing, number: int) -> bool:
 
 def _emptied(packing: Packing, number: int) -> bool:
     """Move everybody off a node onto open nodes, if that costs less than the node."""
+    if not packing.on_node[number]:
+        return False
     bins, before = packing.bins, packing.cost
     limit = before + bins.opening[number] * SCALE
     services = sorted(packing.on_node[number], key=lambda s: (-packing.seats[s].piece.npus, s))

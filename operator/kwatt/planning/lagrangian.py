@@ -19,7 +19,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from kwatt.planning.capacity import Capacity, Pool
+from kwatt.planning.capacity import Capacity, Pool, pools_of
 from kwatt.planning.columns import SCALE, Columns
 from kwatt.planning.layout import Ints
 from kwatt.planning.menu import Menu
@@ -44,6 +44,19 @@ class Relaxation:
     densities: Sequence[tuple[Density, Density]]
     rooms: tuple[int, ...]
     counts_nodes: bool
+
+
+def relaxation_of(capacity: Capacity, columns: Columns, constant: int = 0) -> Relaxation:
+    """Return the problem with budgets left aside."""
+    return Relaxation(
+        constant=constant,
+        columns=columns,
+        pools=pools_of(capacity, (), whole=False),
+        kinds=len(capacity.kinds),
+        densities=densities_of(capacity, columns.menu),
+        rooms=(),
+        counts_nodes=False,
+    )
 
 
 @dataclass(frozen=True, slots=True)

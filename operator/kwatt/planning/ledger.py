@@ -6,6 +6,7 @@ Every addition can be taken back exactly; budgets count as design 6 says.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Final, Self
 
 import numpy as np
@@ -69,6 +70,33 @@ class Ledger:
         for name, each in node_needs(demand).items():
             self.left[name][number] -= each * replicas
         self._add_watts(number, demand, replicas, self._opened(number, before))
+        self._add_to_quotas(demand, replicas)
+
+    def add_all(self, puts: Sequence[tuple[int, Demand, int]]) -> None:
+        """Put many replicas (node, demand, count) at once, of demands of the nodes' own classes."""
+        numbers, counts = _vector([n for n, _, _ in puts]), _vector([c for _, _, c in puts])
+        was_empty = self.replicas == 0
+        np.add.at(self.replicas, numbers, counts)
+        npus = _vector([demand.variant.npus for _, demand, _ in puts])
+        np.subtract.at(self.npus, numbers, npus * counts)
+        needs = [node_needs(demand) for _, demand, _ in puts]
+        for name, left in self.left.items():
+            np.subtract.at(left, numbers, _vector([need[name] for need in needs]) * counts)
+        watts = _vector([1000 * demand.watts for _, demand, _ in puts]) * counts
+        opened = np.flatnonzero(was_empty & (self.replicas > 0))
+        self._charge(self.layout.plain_rooms, numbers, watts)
+        self._charge(self.layout.off_rooms, numbers, watts)
+        self._charge(self.layout.off_rooms, opened, self.layout.opening[opened])
+        for _, demand, count in puts if self.quotas else ():
+            self._add_to_quotas(demand, count)
+
+    def _charge(self, table: Ints, numbers: Ints, milliwatts: Ints) -> None:
+        """Take watts off all budgets over some nodes."""
+        over = table[self.layout.domain_numbers[numbers]]
+        np.subtract.at(self.room, over, np.broadcast_to(milliwatts[:, None], over.shape))
+        self.room[-1] = UNLIMITED
+
+    def _add_to_quotas(self, demand: Demand, replicas: int) -> None:
         quotas = self.quotas.get(demand.namespace, {})
         needs = quota_needs(demand) if quotas else {}
         for key in quotas:

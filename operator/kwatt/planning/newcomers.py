@@ -7,18 +7,20 @@ Nobody who runs is touched, and a service is placed in full or left alone: what 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from kwatt.model.keys import ServiceKey
 from kwatt.model.snapshot import Service
 from kwatt.planning.bins import Bins, merged
-from kwatt.planning.capacity import Capacity, free_capacity, pools_of
+from kwatt.planning.capacity import Capacity, free_capacity
 from kwatt.planning.choice import chosen_at
 from kwatt.planning.columns import Columns, Want, are_exact, columns_of
 from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.emptying import improve
-from kwatt.planning.lagrangian import Relaxation, densities_of, paid_at
+from kwatt.planning.lagrangian import Prices, Relaxation, paid_at, relaxation_of
 from kwatt.planning.layout import Ints
 from kwatt.planning.options import option_for
 from kwatt.planning.packing import Packing
@@ -26,43 +28,49 @@ from kwatt.planning.pieces import Pieces
 from kwatt.planning.prices import prices_of
 
 
-def place_newcomers(draft: Draft, services: Sequence[Service]) -> None:
+class Market(NamedTuple):
+    """All that newcomers could choose from, and what the NPUs of each kind are worth to them.
+
+    `is_all`: no column was left aside, so the prices prove a bound for these services.
+    """
+
+    relaxation: Relaxation
+    prices: Prices
+    is_all: bool
+
+
+def place_newcomers(draft: Draft, services: Sequence[Service]) -> Market | None:
     """Give each of the services, which hold nothing, all its replicas where room is found for them."""
     wants = [Want(s, offers, s.target.micros) for s in services if (offers := draft.offers(s))]
-    columns, capacity, pieces = _columns(draft, wants)
-    if columns is None:
-        return
-    relaxation = Relaxation(
-        constant=0,
-        columns=columns,
-        pools=pools_of(capacity, (), whole=False),
-        kinds=len(capacity.kinds),
-        densities=densities_of(capacity, columns.menu),
-        rooms=(),
-        counts_nodes=False,
-    )
-    paid = paid_at(relaxation, prices_of(relaxation))
-    packing = Packing(Bins(draft.layout, draft.crowd), columns, pieces, paid)
-    npus = _npus(capacity)
-    packing.seat_anyhow(packing.make_room(chosen_at(columns, paid, npus), npus))
-    improve(packing)
-    for service, seat in sorted(packing.seats.items()):
-        offer = columns.menu.offers[columns.offer[seat.column]]
-        option = option_for(wants[service].service, offer)
-        draft.hold(wants[service].service.key, Holding(option.demand, option, merged(seat.counts)))
-
-
-def _columns(draft: Draft, wants: Sequence[Want]) -> tuple[Columns | None, Capacity, Pieces]:
     distinct = {id(want.offers): want.offers for want in wants}.values()
     capacity = free_capacity(draft, {o.variant for offers in distinct for o in offers})
-    pieces = Pieces(draft, capacity, [want.service for want in wants])
     if not wants or not are_exact(capacity, wants):
-        return None, capacity, pieces
-    columns = columns_of(capacity, wants)
-    if not columns.are_exact:
-        return None, capacity, pieces
-    columns = columns.only(pieces.admitted(columns) & _useful(columns, wants))
-    return columns if len(columns.service) else None, capacity, pieces
+        return None
+    everything = columns_of(capacity, wants)
+    if not everything.are_exact:
+        return None
+    pieces = Pieces(draft, capacity, [want.service for want in wants])
+    worthy = pieces.admitted(everything) & _useful(everything, wants)
+    columns = everything if worthy.all() else everything.only(worthy)
+    if not len(columns.service):
+        return None
+    relaxation = relaxation_of(capacity, columns)
+    prices = prices_of(relaxation)
+    packing = Packing(Bins(draft.layout, draft.crowd), columns, pieces, paid_at(relaxation, prices))
+    npus = _npus(capacity)
+    packing.seat_anyhow(packing.make_room(chosen_at(columns, packing.paid, npus), npus))
+    improve(packing)
+    draft.hold_all(_holdings(packing, wants))
+    return Market(relaxation, prices, is_all=columns is everything)
+
+
+def _holdings(packing: Packing, wants: Sequence[Want]) -> dict[ServiceKey, Holding]:
+    offers, found = packing.columns.menu.offers, {}
+    for service, seat in sorted(packing.seats.items()):
+        option = option_for(wants[service].service, offers[packing.columns.offer[seat.column]])
+        counts = merged(seat.counts)
+        found[wants[service].service.key] = Holding(option.demand, option, counts)
+    return found
 
 
 def _useful(columns: Columns, wants: Sequence[Want]) -> npt.NDArray[np.bool_]:

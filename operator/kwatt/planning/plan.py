@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import Final
+from typing import Final, NamedTuple
 
 from kwatt.model.plan import Plan, Unplaced
 from kwatt.model.snapshot import Service, Snapshot
 from kwatt.planning.accounting import budget_uses, hash_of, rows_of, totals_of
-from kwatt.planning.bound import bound_of
+from kwatt.planning.bound import bound_by_prices, bound_of
 from kwatt.planning.draft import Draft
 from kwatt.planning.keep import keep_incumbents
-from kwatt.planning.newcomers import place_newcomers
+from kwatt.planning.newcomers import Market, place_newcomers
 from kwatt.planning.place import complete, serve_whole, short_of
 from kwatt.planning.rejections import rejections_for
 from kwatt.planning.relaxations import relaxations_for
@@ -26,44 +26,52 @@ MOST_RELAXED: Final = 200  # unplaced services, highest priority first, for whic
 def plan(snapshot: Snapshot) -> Plan:
     """Place every service of a snapshot within all budgets, strictly by priority (design 5).
 
-    Level by level, highest first: incumbents stay, the short ones are completed, and what is still
-    short is explained. Equal snapshots give equal plans, whatever the order of their parts. The plan
-    comes without a bound: proving one may take longer than planning.
+    All at once where everybody can be served. Otherwise level by level, highest first: incumbents stay,
+    the short ones are completed, and what is still short is explained. Equal snapshots give equal plans,
+    whatever the order of their parts. The bound is what class prices prove, budgets left aside.
     """
-    return _plan_of(*_drafted(snapshot))
-
-
-def proven_plan(snapshot: Snapshot) -> Plan:
-    """Return the same plan with a lower bound on the draw, or with why there is none."""
-    draft, unplaced = _drafted(snapshot)
-    planned = _plan_of(draft, unplaced)
-    proof = bound_of(draft, planned.totals)
+    drafted = _drafted(snapshot)
+    planned = _plan_of(drafted)
+    proof = bound_by_prices(drafted.draft, planned.totals, drafted.market)
     return replace(planned, bound=proof.bound, unproven=proof.reason)
 
 
-def _drafted(snapshot: Snapshot) -> tuple[Draft, list[Unplaced]]:
+def proven_plan(snapshot: Snapshot) -> Plan:
+    """Return the same plan with the highest bound on the draw that a solver helps to prove."""
+    drafted = _drafted(snapshot)
+    planned = _plan_of(drafted)
+    proof = bound_of(drafted.draft, planned.totals)
+    return replace(planned, bound=proof.bound, unproven=proof.reason)
+
+
+class _Drafted(NamedTuple):
+    draft: Draft
+    unplaced: Sequence[Unplaced] = ()
+    market: Market | None = None  # where all that is placed came from it
+
+
+def _drafted(snapshot: Snapshot) -> _Drafted:
     levels = _levels(snapshot.services)
-    draft = Draft(snapshot)
-    if _serve_all(draft, levels):
-        return draft, []
-    return _by_level(Draft(snapshot), levels)
+    drafted = _all_at_once(Draft(snapshot), levels)
+    return drafted or _by_level(Draft(snapshot), levels)
 
 
-def _serve_all(draft: Draft, levels: Sequence[Sequence[Service]]) -> bool:
-    """Try to serve everybody at once, and tell whether nobody is left short: then no level matters."""
+def _all_at_once(draft: Draft, levels: Sequence[Sequence[Service]]) -> _Drafted | None:
+    """Try to serve everybody, and return None if anybody is left short: then levels matter."""
     everybody = [service for level in levels for service in level]
     draft.open_level(everybody)
     for service in everybody:
         keep_incumbents(draft, service)
     serve_whole(draft, [service for service in everybody if service.incumbents])
-    short = short_of(draft, everybody)
-    if any(draft.holding(service) for service in short):
-        return False
-    place_newcomers(draft, short)
-    return all(any(h.is_whole for h in draft.holdings.get(s.key, ())) for s in everybody)
+    short = [service for service in short_of(draft, everybody) if not draft.holding(service)]
+    market = place_newcomers(draft, short)
+    if not all(any(h.is_whole for h in draft.holdings.get(s.key, ())) for s in everybody):
+        return None
+    is_all = market is not None and len(short) == len(everybody)
+    return _Drafted(draft, market=market if is_all else None)
 
 
-def _by_level(draft: Draft, levels: Sequence[Sequence[Service]]) -> tuple[Draft, list[Unplaced]]:
+def _by_level(draft: Draft, levels: Sequence[Sequence[Service]]) -> _Drafted:
     unplaced: list[Unplaced] = []
     for level in levels:
         draft.open_level(level)
@@ -73,7 +81,7 @@ def _by_level(draft: Draft, levels: Sequence[Sequence[Service]]) -> tuple[Draft,
         place_newcomers(draft, [s for s in short_of(draft, level) if not draft.holding(s)])
         complete(draft, level)
         unplaced += _explain(draft, level, MOST_RELAXED - len(unplaced))
-    return draft, unplaced
+    return _Drafted(draft, unplaced)
 
 
 def _levels(services: Iterable[Service]) -> list[tuple[Service, ...]]:
@@ -99,7 +107,8 @@ def _explain(draft: Draft, level: Iterable[Service], relaxed: int) -> list[Unpla
     return found
 
 
-def _plan_of(draft: Draft, unplaced: Iterable[Unplaced]) -> Plan:
+def _plan_of(drafted: _Drafted) -> Plan:
+    draft = drafted.draft
     rows = rows_of(draft.layout, draft.holdings)
     placements = tuple(row.placement for row in rows)
     served = {
@@ -107,7 +116,7 @@ def _plan_of(draft: Draft, unplaced: Iterable[Unplaced]) -> Plan:
     }
     return Plan(
         placements=placements,
-        unplaced=tuple(sorted(unplaced, key=lambda u: u.service)),
+        unplaced=tuple(sorted(drafted.unplaced, key=lambda u: u.service)),
         budgets=budget_uses(draft.layout, rows),
         totals=totals_of(draft.layout, rows, draft.snapshot.services, served),
         hash=hash_of(placements),
