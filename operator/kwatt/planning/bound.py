@@ -20,7 +20,7 @@ from kwatt.planning.accounting import rows_of, totals_of
 from kwatt.planning.capacity import Capacity, capacity_of, is_at_home, pools_of, tightest
 from kwatt.planning.columns import SCALE, Columns, Stray, Want, are_exact, columns_of
 from kwatt.planning.draft import Draft
-from kwatt.planning.lagrangian import Prices, Relaxation, densities_of, relaxation_of, value_of
+from kwatt.planning.lagrangian import Relaxation, densities_of, prices_for, relaxation_of, value_of
 from kwatt.planning.layout import Ints
 from kwatt.planning.newcomers import Market
 from kwatt.planning.prices import prices_of
@@ -74,7 +74,12 @@ def bound_of(draft: Draft, totals: Totals) -> Proof:
         return Proof(None, "the solver highspy could not be imported")
     problem = _Problem(posed.constant, posed.capacity, posed.columns)
     value, reason = _solved(problem, draft, totals)
-    return Proof(None, reason) if value is None else _proof(value, totals)
+    if value is None:
+        return Proof(None, reason)
+    relaxation = relaxation_of(posed.capacity, posed.columns, posed.constant)
+    if relaxation.counts_hosts:  # cpu and memory are left out of the program
+        value = max(value, nearest(Fraction(value_of(relaxation, prices_of(relaxation))[0], SCALE)))
+    return _proof(value, totals)
 
 
 class _Posed(NamedTuple):
@@ -165,8 +170,7 @@ def _first_choices(relaxation: Relaxation, blocks: int) -> Iterator[Ints]:
     none = np.zeros(relaxation.kinds, dtype=np.int64)
     for eighths in (0, 2, 8, 32):
         npus = none + min(eighths * typical // 8, MOST_FIRST_PRICE)
-        prices = Prices(npus, none, (0,) * len(relaxation.rooms), none[:0])
-        yield value_of(relaxation, prices)[1]
+        yield value_of(relaxation, prices_for(relaxation, npus))[1]
 
 
 def _proof(milliwatts: int, totals: Totals) -> Proof:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from kwatt.model.snapshot import Node
 from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.layout import Ints, Layout, bounded
 from kwatt.planning.ledger import Ledger
+from kwatt.planning.options import shape_on
 
 Kind = tuple[str, str]  # NPU class and resource name
 
@@ -23,15 +24,17 @@ Kind = tuple[str, str]  # NPU class and resource name
 class Capacity:
     """Nodes and budgets beside what held services, foreign and stuck pods take.
 
-    Per node: `kind` by number, -1 where no service can use the node; `usable` NPUs; `opening`, the
-    milliwatts that it draws once it is not empty any more, 0 where it draws them anyway. `rooms` are
-    the headrooms of the budgets in milliwatts.
+    Per node: `kind` by number, -1 where no service can use the node; `usable` NPUs; `cpu` (millicores) and
+    `memory` (MiB) left; `opening`, the milliwatts that it draws once it is not empty any more, 0 where it
+    draws them anyway. `rooms` are the headrooms of the budgets in milliwatts.
     """
 
     layout: Layout
     kinds: Mapping[Kind, int]
     kind: Ints
     usable: Ints
+    cpu: Ints
+    memory: Ints
     opening: Ints
     rooms: tuple[int, ...]
 
@@ -44,11 +47,15 @@ class Capacity:
 class Pool(NamedTuple):
     """Nodes that are alike for the bound. `budgets` and `off` point into the budgets that are considered.
 
-    `off` are those of `budgets` that count `opening` (milliwatts) for a node that is not empty.
+    `off` are those of `budgets` that count `opening` (milliwatts) for a node that is not empty. `cpu`,
+    `memory` and the whole `watts` dealt to it are 0 where they are left aside.
     """
 
     kind: int
     usable: int
+    cpu: int
+    memory: int
+    watts: int
     opening: int
     budgets: tuple[int, ...]
     off: tuple[int, ...]
@@ -75,6 +82,7 @@ def capacity_of(draft: Draft, variants: Iterable[Variant]) -> Capacity:
         kinds=kinds,
         kind=np.array(numbers, dtype=np.int64),
         usable=np.maximum(usable, 0),
+        **_host(draft, ledger),
         opening=ledger.opening(np.arange(len(layout.nodes))),
         rooms=_rooms(draft, ledger),
     )
@@ -92,6 +100,8 @@ def free_capacity(draft: Draft, variants: Iterable[Variant]) -> Capacity:
         kinds=kinds,
         kind=np.array([kinds.get(_kind_of(n), -1) for n in layout.nodes], dtype=np.int64),
         usable=usable,
+        cpu=np.maximum(ledger.left["cpu"], 0),
+        memory=_mebibytes(ledger.left["memory"]),
         opening=ledger.opening(np.arange(len(layout.nodes))),
         rooms=tuple(max(0, room) for room in ledger.room.tolist()[:-1]),
     )
@@ -102,25 +112,42 @@ def is_at_home(node: Node, variant: Variant) -> bool:
     return _kind_of(node) == (variant.npu_class, variant.resource)
 
 
-def pools_of(capacity: Capacity, budgets: tuple[int, ...], *, whole: bool) -> tuple[Pool, ...]:
+def pools_of(
+    capacity: Capacity,
+    budgets: tuple[int, ...],
+    *,
+    whole: bool,
+    hosts: bool = False,
+    dealt: Ints | None = None,
+) -> tuple[Pool, ...]:
     """Return the nodes that can hold anything, alike ones together; other budgets are ignored.
 
-    Unless `whole` nodes matter, each is so many nodes of one NPU where its opening can be split so.
+    Unless `whole` nodes matter, each is so many nodes of one NPU where its opening can be split so. With
+    `hosts` their cpu and memory count, with `dealt` the watts of each, and nodes stay whole.
     """
     places = {budget: place for place, budget in enumerate(budgets)}
-    kinds, usable, opening = (
-        vector.tolist() for vector in (capacity.kind, capacity.usable, capacity.opening)
-    )
-    found: Counter[tuple[int, int, int, tuple[int, ...], tuple[int, ...]]] = Counter()
-    for number, domain in enumerate(capacity.layout.domains):
-        if kinds[number] >= 0 and usable[number] > 0:
-            off = tuple(places[b] for b in domain.off if b in places)
-            over = (*off, *(places[b] for b in domain.plain if b in places))
-            charged = off if opening[number] else ()
-            parts = 1 if whole or opening[number] % usable[number] else usable[number]
-            size, cost = usable[number] // parts, opening[number] // parts
-            found[kinds[number], size, cost, over, charged] += parts
-    return tuple(Pool(*key, nodes) for key, nodes in sorted(found.items()))
+    used = np.flatnonzero((capacity.kind >= 0) & (capacity.usable > 0))
+    none = np.zeros_like(used)
+    facts = [
+        capacity.kind[used],
+        capacity.usable[used],
+        capacity.cpu[used] if hosts else none,
+        capacity.memory[used] if hosts else none,
+        none if dealt is None else dealt[used],
+        capacity.opening[used],
+    ]
+    found: Counter[Pool] = Counter()
+    for number, *amounts in zip(used.tolist(), *(fact.tolist() for fact in facts), strict=True):
+        domain = capacity.layout.domains[number]
+        off = tuple(places[b] for b in domain.off if b in places)
+        over = (*off, *(places[b] for b in domain.plain if b in places))
+        kind, usable, cpu, memory, watts, opening = amounts
+        is_one = whole or hosts or dealt is not None or opening % usable
+        parts = 1 if is_one else usable
+        charged = off if opening else ()
+        size, cost = usable // parts, opening // parts
+        found[Pool(kind, size, cpu, memory, watts, cost, over, charged, 0)] += parts
+    return tuple(pool._replace(nodes=nodes) for pool, nodes in sorted(found.items()))
 
 
 def tightest(
@@ -159,6 +186,35 @@ def _sizes(variants: Iterable[Variant]) -> dict[Kind, int]:
 
 def _held(draft: Draft) -> list[Holding]:
     return [h for _, holdings in sorted(draft.holdings.items()) for h in holdings if not h.option]
+
+
+class _Host(TypedDict):
+    cpu: Ints
+    memory: Ints
+
+
+def _host(draft: Draft, ledger: Ledger) -> _Host:
+    """Return the cpu and memory of nodes; what runs may stay even where that is more than there is."""
+    cpu, memory = ledger.left["cpu"].copy(), ledger.left["memory"].copy()
+    running = {"cpu": np.zeros_like(cpu), "memory": np.zeros_like(memory)}
+    for service in draft.snapshot.services:
+        for incumbent in service.incumbents:
+            number = draft.layout.numbers.get(incumbent.node)
+            if number is not None:
+                shape = shape_on(service, incumbent.variant.npu_class)
+                count = max(0, incumbent.replicas)
+                running["cpu"][number] += bounded(count * shape.cpu_milli)
+                running["memory"][number] += bounded(count * shape.memory_bytes)
+    return {
+        "cpu": np.maximum(cpu, running["cpu"]),
+        "memory": _mebibytes(np.maximum(memory, running["memory"])),
+    }
+
+
+def _mebibytes(amounts: Ints) -> Ints:
+    """Return bytes as MiB, rounded up."""
+    mebibytes: Ints = -(-np.maximum(amounts, 0) // 2**20)
+    return mebibytes
 
 
 def _reachable(draft: Draft) -> Ints:

@@ -1,10 +1,12 @@
-"""Which column each service takes at given prices, none of them twice over (planner reference 7)."""
+"""Which column each service takes at given prices, nothing taken twice over (planner reference 7)."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from kwatt.planning.columns import Columns
 from kwatt.planning.layout import Ints
@@ -13,26 +15,38 @@ _ROUNDS: Final = 4
 _NEVER: Final = 2**61
 
 
-def chosen_at(columns: Columns, paid: Ints, capacity: Ints) -> Ints:
-    """Return one column per service of `columns`: the one it pays least for, unless a kind is overfilled.
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What nodes of each kind have in all: `amounts` by resource and kind, `needs` by resource and column."""
 
-    `paid` is what each column costs at the prices, `capacity` the NPUs of each kind.
+    needs: Ints
+    amounts: Ints
+
+    def used(self, columns: Columns, chosen: Ints) -> Ints:
+        """Return what chosen columns take, by resource and kind."""
+        kind, kinds = columns.kind[chosen], self.amounts.shape[1]
+        rows = [np.bincount(kind, weights=need[chosen], minlength=kinds) for need in self.needs]
+        return np.array(rows).astype(np.int64)
+
+
+def chosen_at(columns: Columns, paid: Ints, stock: Stock) -> Ints:
+    """Return one column per service of `columns`: the one it pays least for, unless that takes too much.
+
+    `paid` is what each column costs at the prices.
     """
-    return relieved(columns, paid, capacity, _cheapest(columns, paid))
+    return relieved(columns, paid, stock, _cheapest(columns, paid))
 
 
-def relieved(columns: Columns, paid: Ints, capacity: Ints, chosen: Ints) -> Ints:
-    """Return a choice that overfills no kind, as far as there is room elsewhere.
-
-    Out of a kind that is overfilled those services go that lose least for each NPU they free.
-    """
+def relieved(columns: Columns, paid: Ints, stock: Stock, chosen: Ints) -> Ints:
+    """Return a choice that takes no more of any kind than there is, as far as there is room elsewhere."""
     for _ in range(_ROUNDS):
-        used = used_by(columns, chosen, len(capacity))
-        over = np.flatnonzero(used > capacity)
+        used = stock.used(columns, chosen)
+        excess = ((used - stock.amounts) / np.maximum(1, stock.amounts)).max(axis=0)
+        over = np.flatnonzero(excess > 0)
         if not len(over):
             break
-        for kind in over[np.argsort(capacity[over] - used[over], kind="stable")].tolist():
-            chosen = _relieved(columns, paid, capacity, chosen, kind)
+        for kind in over[np.argsort(-excess[over], kind="stable")].tolist():
+            chosen = _relieved(columns, paid, stock, chosen, kind)
     return chosen
 
 
@@ -44,38 +58,49 @@ def _cheapest(columns: Columns, paid: Ints) -> Ints:
     return at_least[first]
 
 
-def used_by(columns: Columns, chosen: Ints, kinds: int) -> Ints:
-    """Return the NPUs of each kind that chosen columns take."""
-    weights = columns.npus[chosen]
-    return np.bincount(columns.kind[chosen], weights=weights, minlength=kinds).astype(np.int64)
+def _relieved(columns: Columns, paid: Ints, stock: Stock, chosen: Ints, kind: int) -> Ints:
+    """Move services out of one kind, or to columns that take less, until it fits or nobody has a way.
 
-
-def _relieved(columns: Columns, paid: Ints, capacity: Ints, chosen: Ints, kind: int) -> Ints:
-    """Move services out of one kind until it fits or nobody has anywhere to go."""
-    used = used_by(columns, chosen, len(capacity))
-    excess = int(used[kind] - capacity[kind])
+    Those go first that lose least for each part they free of what is lacking most.
+    """
+    used = stock.used(columns, chosen)
+    lacks = used[:, kind] / np.maximum(1, stock.amounts[:, kind])
+    scarce = int(lacks.argmax())
+    excess = int(used[scarce, kind] - stock.amounts[scarce, kind])
     inside = np.flatnonzero(columns.kind[chosen] == kind)
-    members = np.zeros(len(columns.starts), dtype=np.bool_)
-    members[inside] = True
-    open_kinds = used < capacity
-    open_kinds[kind] = False
-    rank = np.cumsum(np.diff(columns.service, prepend=-1) > 0) - 1  # place of each column's service
-    other = members[rank] & open_kinds[columns.kind]
-    other &= columns.npus <= (capacity - used)[columns.kind]
-    alternative = _cheapest(columns, np.where(other, paid, _NEVER))
-    place = inside[other[alternative[inside]]]
+    ways = _ways_out(columns, stock, used, (kind, scarce), chosen, inside)
+    alternative = _cheapest(columns, np.where(ways, paid, _NEVER))
+    place = inside[ways[alternative[inside]]]
     now, then = chosen[place], alternative[place]
-    freed = np.minimum(columns.npus[now], max(1, excess))
+    need = stock.needs[scarce]
+    freed = np.minimum(need[now] - np.where(columns.kind[then] == kind, need[then], 0), excess)
     regret = (paid[then] - paid[now]) // np.maximum(1, freed)
-    result = chosen.copy()
+    result, left = chosen.copy(), stock.amounts - used
     for at in place[np.lexsort((place, regret))].tolist():
         before, after = int(chosen[at]), int(alternative[at])
-        goal = int(columns.kind[after])
-        if used[goal] + columns.npus[after] > capacity[goal]:
+        goal, change = int(columns.kind[after]), stock.needs[:, after]
+        if goal != kind and (change > left[:, goal]).any():
             continue
         result[at] = after
-        used[goal] += columns.npus[after]
-        used[kind] -= columns.npus[before]
-        if used[kind] <= capacity[kind]:
+        left[:, goal] -= change
+        left[:, kind] += stock.needs[:, before]
+        if (left[:, kind] >= 0).all():
             break
     return result
+
+
+def _ways_out(
+    columns: Columns, stock: Stock, used: Ints, lack: tuple[int, int], chosen: Ints, inside: Ints
+) -> npt.NDArray[np.bool_]:
+    """Tell which columns of the services inside a kind would relieve it: smaller ones, or ones elsewhere."""
+    (kind, scarce), lengths = lack, np.diff([*columns.starts, len(columns.service)])
+    current = np.zeros(len(columns.starts), dtype=np.int64)
+    current[inside] = stock.needs[scarce, chosen[inside]]
+    here = columns.kind == kind
+    left = np.maximum(0, stock.amounts - used)[:, columns.kind]
+    fitting = ~here & (stock.needs <= left).all(axis=0)
+    fitting |= here & (stock.needs[scarce] < np.repeat(current, lengths))
+    member = np.zeros(len(columns.starts), dtype=np.bool_)
+    member[inside] = True
+    ways: npt.NDArray[np.bool_] = fitting & np.repeat(member, lengths)
+    return ways

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kwatt.planning.bins import Bins, Piece
 
 _Key = tuple[int, int, int]  # idle watts per NPU, less the watts left per NPU, domain
-_TOLERANCE = 16  # a domain whose watts per NPU fell by less than a 16th is as good as before
+_TOLERANCE = 16  # a domain whose watts per NPU changed by less than a 16th is as good as before
 
 
 class ClosedNodes:
@@ -51,7 +51,10 @@ class ClosedNodes:
         heapq.heappush(self._heap, self._key(domain))
 
     def next(self, piece: Piece, missing: int) -> int | None:
-        """Return the node that costs least to open for each NPU, a small one for a small rest."""
+        """Return the node that costs least to open for each NPU, a small one for a small rest.
+
+        Of equal ones it is the one whose budgets have most watts per NPU.
+        """
         found: int | None = None
         passed: list[_Key] = []
         while self._heap and found is None:
@@ -104,5 +107,4 @@ class ClosedNodes:
 
 
 def _is_as_good(fresh: _Key, old: _Key) -> bool:
-    worse = fresh[1] - old[1]
-    return fresh[0] == old[0] and worse * _TOLERANCE <= abs(old[1])
+    return fresh[0] == old[0] and abs(fresh[1] - old[1]) * _TOLERANCE <= abs(old[1])

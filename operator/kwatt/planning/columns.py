@@ -15,16 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from kwatt.model.keys import Variant
-from kwatt.model.snapshot import Service
+from kwatt.model.snapshot import PodShape, Service
 from kwatt.planning.capacity import Capacity
 from kwatt.planning.layout import UNLIMITED, Ints, bounded
 from kwatt.planning.menu import NEVER, Menu, menu_of
-from kwatt.planning.options import Offer
+from kwatt.planning.options import Offer, shape_on
 
 SCALE: Final = 2**16  # costs and prices are integers in this part of a milliwatt
 LARGEST: Final = 2**58  # a cost of this size is not exact any more
 _MOST_RATE: Final = 2**52
 _MOST_NPUS: Final = 2**24
+_MOST_HOST: Final = 2**34  # millicores or MiB of one replica; to need less is never harder
 _UNSURE: Final = 2.0**-48  # more than the relative error of the few float operations of a cost
 
 _Bools = npt.NDArray[np.bool_]
@@ -56,8 +57,9 @@ class Want(NamedTuple):
 class Columns:
     """One entry per column, ascending by `service`; `starts` is where each service's begin.
 
-    A column is `replicas` of an `offer` of the menu. `npus` and whole `watts` above idle count those on
-    nodes of the column's kind, which occupy `nodes` at least. `cost` is the draw minus the idle draw of
+    A column is `replicas` of an `offer` of the menu. `npus`, whole `watts` above idle, `cpu` (millicores)
+    and `memory` (MiB, rounded down) count those on nodes of the column's kind, which occupy `nodes` at
+    least. `cost` is the draw minus the idle draw of
     the NPUs taken, in milliwatts x SCALE, rounded down.
     """
 
@@ -68,6 +70,8 @@ class Columns:
     kind: Ints
     npus: Ints
     watts: Ints
+    cpu: Ints
+    memory: Ints
     nodes: Ints
     cost: Ints
     starts: Ints
@@ -88,6 +92,8 @@ class Columns:
             self.kind[chosen],
             self.npus[chosen],
             self.watts[chosen],
+            self.cpu[chosen],
+            self.memory[chosen],
             self.nodes[chosen],
             self.cost[chosen],
             np.flatnonzero(np.diff(service, prepend=-1)),
@@ -123,6 +129,8 @@ def columns_of(capacity: Capacity, wants: Sequence[Want]) -> Columns:
         kind=kind,
         npus=here * pairs.menu.npus[offer],
         watts=here * pairs.menu.watts[offer],
+        cpu=here * pairs.cpu[pair],
+        memory=here * pairs.memory[pair],
         nodes=_ceiling(here, np.maximum(pairs.deepest[offer], 1)),
         cost=cost,
         starts=np.flatnonzero(np.diff(service, prepend=-1)),
@@ -158,6 +166,7 @@ class _Pairs:
         self.latency = latency[self.service]
         self.kind = _vector(kinds)[self.offer]
         self.target = _vector([want.target for want in wants])[self.service]
+        self.cpu, self.memory = self._host(services)
         self.in_part = np.array([want.in_part for want in wants], dtype=np.bool_)[self.service]
         self.strays, self.credit = self._strays(wants)
         slots_in_all = _vector([int(of_kind.sum()) for of_kind in slots])[self.offer]
@@ -198,6 +207,17 @@ class _Pairs:
         within: Ints = np.minimum(_vector(most)[self.service], by_power)
         return within
 
+    def _host(self, services: Sequence[Service]) -> tuple[Ints, Ints]:
+        """Return the millicores and MiB (rounded down) that one replica asks for."""
+        cpu = _vector([_cpu(s.shape) for s in services])[self.service]
+        memory = _vector([_memory(s.shape) for s in services])[self.service]
+        for number, service in enumerate(services):
+            for pair in np.flatnonzero(self.service == number).tolist() if service.shapes else ():
+                npu_class = self.menu.offers[self.offer[pair]].variant.npu_class
+                shape = shape_on(service, npu_class)
+                cpu[pair], memory[pair] = _cpu(shape), _memory(shape)
+        return cpu, memory
+
     def _strays(self, wants: Sequence[Want]) -> tuple[Ints, _Floats]:
         replicas = np.zeros(len(self.service), dtype=np.int64)
         credit = np.zeros(len(self.service), dtype=np.float64)
@@ -207,6 +227,14 @@ class _Pairs:
                     if self.menu.offers[self.offer[pair]].variant == variant:
                         replicas[pair], credit[pair] = stray
         return replicas, credit
+
+
+def _cpu(shape: PodShape) -> int:
+    return min(shape.cpu_milli, _MOST_HOST)
+
+
+def _memory(shape: PodShape) -> int:
+    return min(shape.memory_bytes // 2**20, _MOST_HOST)
 
 
 def _every_pair(menu: Menu, wants: Sequence[Want]) -> tuple[Ints, Ints]:

@@ -1,9 +1,10 @@
 """The bound that prices prove, in exact integers (planner reference 6, with budgets and nodes to open).
 
-Let every NPU of a kind cost `npus`, every reserved watt above idle `watts`, every milliwatt of a
-budget `budgets`, and every node that a service must occupy `nodes`. For any prices of 0 or more
+Let every NPU of a kind cost `npus`, every millicore `cpu`, every MiB `memory`, every reserved watt above
+idle `watts`, every milliwatt of a budget `budgets`, and every node that a service must occupy `nodes`. For
+any prices of 0 or more
 
-    L = constant + sum over services of min (cost + npus n + watts w + nodes k) over their columns
+    L = constant + sum over services of min (cost + npus n + cpu c + memory m + watts w + nodes k)
       + sum over nodes of min(0, what opening and filling it costs, less what it earns at these prices)
       - sum of budgets x headroom
 
@@ -34,7 +35,8 @@ class Relaxation:
     `constant` is the milliwatts drawn without any of the services. `densities` are the least and the
     greatest watts above idle per NPU, by kind. `rooms`
     are the headrooms in milliwatts of the budgets to which the pools point. With `counts_nodes` every
-    service must occupy as many nodes of a kind as its replicas need.
+    service must occupy as many nodes of a kind as its replicas need, with `counts_hosts` cpu and memory
+    of the nodes count. With `counts_watts` the watts of pools do: good for choosing, not for a bound.
     """
 
     constant: int
@@ -44,24 +46,43 @@ class Relaxation:
     densities: Sequence[tuple[Density, Density]]
     rooms: tuple[int, ...]
     counts_nodes: bool
+    counts_hosts: bool = False
+    counts_watts: bool = False
 
 
-def relaxation_of(capacity: Capacity, columns: Columns, constant: int = 0) -> Relaxation:
-    """Return the problem with budgets left aside."""
+def relaxation_of(
+    capacity: Capacity, columns: Columns, constant: int = 0, dealt: Ints | None = None
+) -> Relaxation:
+    """Return the problem with budgets left aside, or with the watts that are `dealt` to nodes."""
+    hosts = _hosts_may_bind(capacity, columns)
     return Relaxation(
         constant=constant,
         columns=columns,
-        pools=pools_of(capacity, (), whole=False),
+        pools=pools_of(capacity, (), whole=False, hosts=hosts, dealt=dealt),
         kinds=len(capacity.kinds),
         densities=densities_of(capacity, columns.menu),
         rooms=(),
         counts_nodes=False,
+        counts_hosts=hosts,
+        counts_watts=dealt is not None,
     )
+
+
+def _hosts_may_bind(capacity: Capacity, columns: Columns) -> bool:
+    """Tell whether any node may run out of cpu or memory before it runs out of NPUs."""
+    used, npus = capacity.usable > 0, np.maximum(columns.npus, 1)
+    for left, needed in ((capacity.cpu, columns.cpu), (capacity.memory, columns.memory)):
+        for kind in range(len(capacity.kinds)):
+            nodes, takers = used & (capacity.kind == kind), columns.kind == kind
+            most = (needed[takers] / npus[takers]).max(initial=0.0)
+            if most > (left[nodes] / capacity.usable[nodes]).min(initial=np.inf):
+                return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """In milliwatts x SCALE, 0 or more: by kind for an NPU and for a watt; by budget for a milliwatt.
+    """In milliwatts x SCALE, 0 or more: by kind for an NPU, a millicore, a MiB, a watt; by budget for a mW.
 
     `nodes` has one price per service and kind, service by service, or none.
     """
@@ -70,6 +91,15 @@ class Prices:
     watts: Ints
     budgets: tuple[int, ...]
     nodes: Ints
+    cpu: Ints
+    memory: Ints
+
+
+def prices_for(relaxation: Relaxation, npus: Ints, **others: Ints) -> Prices:
+    """Return prices of what nodes have (npus, cpu, memory, watts), with budgets left aside."""
+    none = np.zeros(relaxation.kinds, dtype=np.int64)
+    priced = {"cpu": none, "memory": none, "watts": none} | others
+    return Prices(npus=npus, budgets=(0,) * len(relaxation.rooms), nodes=none[:0], **priced)
 
 
 def value_of(relaxation: Relaxation, prices: Prices) -> tuple[int, Ints]:
@@ -88,6 +118,10 @@ def paid_at(relaxation: Relaxation, prices: Prices) -> Ints:
     """Return what each column costs at the prices, in milliwatts x SCALE."""
     columns = relaxation.columns
     paid = columns.cost + prices.npus[columns.kind] * columns.npus
+    if prices.cpu.any() or prices.memory.any():
+        paid += (
+            prices.cpu[columns.kind] * columns.cpu + prices.memory[columns.kind] * columns.memory
+        )
     if prices.watts.any():
         paid += prices.watts[columns.kind] * columns.watts
     if len(prices.nodes):
@@ -112,6 +146,7 @@ def _nodes_at(relaxation: Relaxation, prices: Prices) -> int:
         by_service = prices.nodes.reshape(-1, relaxation.kinds).tolist()
         earned = [sum(of_kind) for of_kind in zip(*by_service, strict=True)]
     npus, watts = prices.npus.tolist(), prices.watts.tolist()
+    cpu, memory = prices.cpu.tolist(), prices.memory.tolist()
     total = 0
     for pool in relaxation.pools:
         wattage = 1000 * sum(prices.budgets[b] for b in pool.budgets) - watts[pool.kind]
@@ -120,5 +155,6 @@ def _nodes_at(relaxation: Relaxation, prices: Prices) -> int:
             full = pool.usable * (wattage * drawn - npus[pool.kind] * size) // size
             filling = min(filling, full)
         opening = pool.opening * (SCALE + sum(prices.budgets[b] for b in pool.off))
-        total += pool.nodes * min(0, opening + filling - earned[pool.kind])
+        host = cpu[pool.kind] * pool.cpu + memory[pool.kind] * pool.memory
+        total += pool.nodes * min(0, opening + filling - earned[pool.kind] - host)
     return total

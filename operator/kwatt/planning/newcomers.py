@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from kwatt.model.keys import ServiceKey
 from kwatt.model.snapshot import Service
+from kwatt.planning.allotment import watts_of_nodes
 from kwatt.planning.bins import Bins, merged
 from kwatt.planning.capacity import Capacity, free_capacity
-from kwatt.planning.choice import chosen_at
+from kwatt.planning.choice import Stock, chosen_at
 from kwatt.planning.columns import Columns, Want, are_exact, columns_of
 from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.emptying import improve
@@ -25,7 +26,7 @@ from kwatt.planning.layout import Ints
 from kwatt.planning.options import option_for
 from kwatt.planning.packing import Packing
 from kwatt.planning.pieces import Pieces
-from kwatt.planning.prices import prices_of
+from kwatt.planning.prices import names_of, prices_of
 
 
 class Market(NamedTuple):
@@ -56,12 +57,42 @@ def place_newcomers(draft: Draft, services: Sequence[Service]) -> Market | None:
         return None
     relaxation = relaxation_of(capacity, columns)
     prices = prices_of(relaxation)
-    packing = Packing(Bins(draft.layout, draft.crowd), columns, pieces, paid_at(relaxation, prices))
-    npus = _npus(capacity)
-    packing.seat_anyhow(packing.make_room(chosen_at(columns, packing.paid, npus), npus))
-    improve(packing)
+    packing = _packed(draft, capacity, relaxation, prices, pieces)
     draft.hold_all(_holdings(packing, wants))
     return Market(relaxation, prices, is_all=columns is everything)
+
+
+def _packed(
+    draft: Draft, capacity: Capacity, relaxation: Relaxation, prices: Prices, pieces: Pieces
+) -> Packing:
+    """Seat all services, at prices that know of budgets too where these bind; return the better packing."""
+    chosen, packing = _packed_at(draft, relaxation, prices, pieces)
+    dealt = watts_of_nodes(capacity, relaxation.columns, chosen)
+    if dealt is None:
+        return packing
+    with_watts = relaxation_of(capacity, relaxation.columns, dealt=dealt)
+    _, other = _packed_at(draft, with_watts, prices_of(with_watts), pieces)
+    return min(packing, other, key=lambda p: (-len(p.seats), p.cost))
+
+
+def _packed_at(
+    draft: Draft, relaxation: Relaxation, prices: Prices, pieces: Pieces
+) -> tuple[Ints, Packing]:
+    columns, paid, stock = relaxation.columns, paid_at(relaxation, prices), _stock(relaxation)
+    packing = Packing(Bins(draft.layout, draft.crowd), columns, pieces, paid, stock)
+    chosen = chosen_at(columns, paid, stock)
+    packing.seat_anyhow(packing.make_room(chosen, stock))
+    improve(packing)
+    return chosen, packing
+
+
+def _stock(relaxation: Relaxation) -> Stock:
+    names = names_of(relaxation)
+    amounts = np.zeros((len(names), relaxation.kinds), dtype=np.int64)
+    for pool in relaxation.pools:
+        of_node = {"npus": pool.usable, "cpu": pool.cpu, "memory": pool.memory, "watts": pool.watts}
+        amounts[:, pool.kind] += [of_node[name] * pool.nodes for name in names]
+    return Stock(np.array([getattr(relaxation.columns, name) for name in names]), amounts)
 
 
 def _holdings(packing: Packing, wants: Sequence[Want]) -> dict[ServiceKey, Holding]:
@@ -84,11 +115,3 @@ def _useful(columns: Columns, wants: Sequence[Want]) -> npt.NDArray[np.bool_]:
     enough = np.maximum(least[columns.service], -(-targets // lowest))
     useful: npt.NDArray[np.bool_] = columns.replicas <= enough
     return useful
-
-
-def _npus(capacity: Capacity) -> Ints:
-    known = capacity.kind >= 0
-    npus = np.bincount(
-        capacity.kind[known], weights=capacity.usable[known], minlength=len(capacity.kinds)
-    )
-    return npus.astype(np.int64)

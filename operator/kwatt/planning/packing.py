@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from kwatt.planning.bins import Bins, Counts, Piece
-from kwatt.planning.choice import relieved, used_by
+from kwatt.planning.choice import Stock, relieved
 from kwatt.planning.columns import SCALE, Columns
 from kwatt.planning.layout import Ints
 from kwatt.planning.pieces import Pieces
 
 _ROUNDS: Final = 6
+_FINE: Final = 2**30
 MOST_COLUMNS: Final = 16  # of a service that are tried, the cheapest at the prices first
 
 
@@ -26,10 +28,16 @@ class Seat(NamedTuple):
 
 
 class Packing:
-    """Services (by number) that have a seat. Costs are in milliwatts x SCALE."""
+    """Services (by number) that have a seat. Costs are in milliwatts x SCALE.
 
-    def __init__(self, bins: Bins, columns: Columns, pieces: Pieces, paid: Ints) -> None:
+    `paid` is what columns cost at the prices.
+    """
+
+    def __init__(
+        self, bins: Bins, columns: Columns, pieces: Pieces, paid: Ints, stock: Stock
+    ) -> None:
         self.bins, self.columns, self.paid = bins, columns, paid
+        self._stock, self._shares = stock, _shares(columns, stock)
         self.seats: dict[int, Seat] = {}
         self.on_node: dict[int, set[int]] = {}
         self._pieces = pieces
@@ -60,7 +68,8 @@ class Packing:
     def seat(self, service: int, column: int, *, may_open: bool = True) -> bool:
         """Place a service that has no seat; tell whether there was room."""
         piece = self.piece(column)
-        counts = self.bins.place(piece, int(self.columns.replicas[column]), may_open=may_open)
+        replicas = int(self.columns.replicas[column])
+        counts = self.bins.place(piece, replicas, may_open=may_open)
         if counts is None:
             return False
         self._note(service, Seat(column, piece, counts))
@@ -89,11 +98,14 @@ class Packing:
         return self._made[column]
 
     def first_seats(self, chosen: Ints) -> list[int]:
-        """Seat services as chosen, larger replicas first; return those without room."""
+        """Seat services, those on the kinds used most and larger replicas first; return those without room."""
         columns = self.columns
         size = columns.menu.npus[columns.offer[chosen]]
+        each = self._shares[chosen] // np.maximum(1, columns.replicas[chosen])
         dense = columns.watts[chosen] * 1024 // np.maximum(1, columns.npus[chosen])
-        order = np.lexsort((chosen, -columns.npus[chosen], -dense, -size, columns.kind[chosen]))
+        order = np.lexsort(
+            (chosen, -columns.npus[chosen], -dense, -each, -size, self._turn(chosen))
+        )
         services = columns.service[chosen]
         return [
             service
@@ -103,7 +115,14 @@ class Packing:
             if not self.seat(service, column)
         ]
 
-    def make_room(self, chosen: Ints, capacity: Ints) -> list[int]:
+    def _turn(self, chosen: Ints) -> Ints:
+        """Return when the kind of each column comes: what little there is of leaves others no choice."""
+        used = self._stock.used(self.columns, chosen) / np.maximum(1, self._stock.amounts)
+        turn = np.empty(used.shape[1], dtype=np.int64)
+        turn[np.argsort(-used.max(axis=0), kind="stable")] = np.arange(used.shape[1])
+        return turn[self.columns.kind[chosen]]
+
+    def make_room(self, chosen: Ints, stock: Stock) -> list[int]:
         """Seat services, and have others that lose least by it make room for those that found none.
 
         Returns those for which there is still no room as chosen.
@@ -112,19 +131,19 @@ class Packing:
         for _ in range(_ROUNDS):
             if not left:
                 break
-            capacity = self._held(capacity, left, chosen)
-            after = relieved(self.columns, self.paid, capacity, chosen)
+            stock = self._held(stock, left, chosen)
+            after = relieved(self.columns, self.paid, stock, chosen)
             moved = np.flatnonzero(after != chosen)
             chosen = after
             left = self._change_seats(after[moved], left, chosen)
         return left
 
-    def _held(self, capacity: Ints, left: Iterable[int], chosen: Ints) -> Ints:
-        """Return the capacity of each kind, for those with failures no more than what was placed."""
+    def _held(self, stock: Stock, left: Iterable[int], chosen: Ints) -> Stock:
+        """Return the stock, for kinds with failures no more than what was placed."""
         without = np.isin(self.columns.service[chosen], list(left))
-        short = used_by(self.columns, chosen[without], len(capacity))
-        placed = used_by(self.columns, chosen[~without], len(capacity))
-        return np.where(short > 0, placed, capacity)
+        short = stock.used(self.columns, chosen[without])
+        placed = stock.used(self.columns, chosen[~without])
+        return replace(stock, amounts=np.where(short > 0, placed, stock.amounts))
 
     def _change_seats(self, moved: Ints, left: Iterable[int], chosen: Ints) -> list[int]:
         column_of = dict(zip(self.columns.service[chosen].tolist(), chosen.tolist(), strict=True))
@@ -148,3 +167,10 @@ class Packing:
         self._costs += self.cost_of(seat.column)
         for number, _ in seat.counts:
             self.on_node.setdefault(number, set()).add(service)
+
+
+def _shares(columns: Columns, stock: Stock) -> Ints:
+    """Return which part of its kind each column takes, of the resource of which it takes most."""
+    amounts = np.maximum(1, stock.amounts)[:, columns.kind]
+    parts: Ints = (stock.needs / amounts * _FINE).max(axis=0).clip(0, 2.0**60).astype(np.int64)
+    return parts

@@ -157,6 +157,11 @@ def can_be_whole(draft: Draft, service: Service, options: Iterable[Option], ledg
     )
 
 
+def can_be_served(draft: Draft, service: Service) -> bool:
+    """Tell whether any part of a service could be served with what the draft has left."""
+    return _most_served(_parts(draft, service, ())) is not None
+
+
 def _undisturbed(draft: Draft, service: Service, option: Option, spots: Spots) -> Ints | None:
     """Return how many replicas each spot takes without displacing a lower priority."""
     if not draft.is_contended:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Final, NamedTuple
 
+from kwatt.model.keys import ServiceKey
 from kwatt.model.plan import Plan, Unplaced
 from kwatt.model.snapshot import Service, Snapshot
 from kwatt.planning.accounting import budget_uses, hash_of, rows_of, totals_of
@@ -14,7 +15,7 @@ from kwatt.planning.bound import bound_by_prices, bound_of
 from kwatt.planning.draft import Draft
 from kwatt.planning.keep import keep_incumbents
 from kwatt.planning.newcomers import Market, place_newcomers
-from kwatt.planning.place import complete, serve_whole, short_of
+from kwatt.planning.place import can_be_served, complete, serve_whole, short_of
 from kwatt.planning.rejections import rejections_for
 from kwatt.planning.relaxations import relaxations_for
 from kwatt.planning.tenants import Tenants
@@ -57,18 +58,22 @@ def _drafted(snapshot: Snapshot) -> _Drafted:
 
 
 def _all_at_once(draft: Draft, levels: Sequence[Sequence[Service]]) -> _Drafted | None:
-    """Try to serve everybody, and return None if anybody is left short: then levels matter."""
+    """Try to serve everybody, and return None if anybody is left short for others: then levels matter."""
     everybody = [service for level in levels for service in level]
     draft.open_level(everybody)
     for service in everybody:
         keep_incumbents(draft, service)
     serve_whole(draft, [service for service in everybody if service.incumbents])
-    short = [service for service in short_of(draft, everybody) if not draft.holding(service)]
-    market = place_newcomers(draft, short)
-    if not all(any(h.is_whole for h in draft.holdings.get(s.key, ())) for s in everybody):
+    newcomers = [s for s in short_of(draft, everybody) if not draft.holding(s)]
+    market = place_newcomers(draft, newcomers)
+    short = short_of(draft, everybody)
+    empty = Draft(draft.snapshot) if short else draft
+    if any(draft.holding(s) or can_be_served(empty, s) for s in short):
         return None
-    is_all = market is not None and len(short) == len(everybody)
-    return _Drafted(draft, market=market if is_all else None)
+    held = [service for service in everybody if service.held is not None]
+    unplaced = _explain(empty, sorted([*short, *held], key=_order), MOST_RELAXED)
+    is_all = market is not None and len(newcomers) == len(everybody)
+    return _Drafted(draft, unplaced, market if is_all and not short else None)
 
 
 def _by_level(draft: Draft, levels: Sequence[Sequence[Service]]) -> _Drafted:
@@ -84,8 +89,12 @@ def _by_level(draft: Draft, levels: Sequence[Sequence[Service]]) -> _Drafted:
     return _Drafted(draft, unplaced)
 
 
+def _order(service: Service) -> tuple[int, ServiceKey]:
+    return -service.priority, service.key
+
+
 def _levels(services: Iterable[Service]) -> list[tuple[Service, ...]]:
-    ordered = sorted(services, key=lambda service: (-service.priority, service.key))
+    ordered = sorted(services, key=_order)
     return [tuple(level) for _, level in groupby(ordered, key=lambda service: service.priority)]
 
 

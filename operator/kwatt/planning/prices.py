@@ -1,16 +1,19 @@
 """Class prices by dual ascent (planner reference 6): what an NPU of each kind is worth while others want it.
 
-Everything is in whole numbers, so that every machine finds the same prices.
+Where nodes may run out of cpu or memory first, these have prices as well. Prices are whole numbers, and
+so is all that decides, so that every machine finds the same.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from kwatt.planning.columns import Columns
-from kwatt.planning.lagrangian import Prices, Relaxation
+from kwatt.planning.columns import SCALE, Columns
+from kwatt.planning.lagrangian import Prices, Relaxation, prices_for
 from kwatt.planning.layout import Ints
 
 KEPT: Final = 12  # columns per service that take part, those cheapest where no kind is full
@@ -18,16 +21,17 @@ _ROUNDS: Final = 400
 _PATIENCE: Final = 8  # rounds without a better bound before the step shrinks
 _FIRST_STEP, _LEAST_STEP, _SHRINK = 0.3, 1e-5, 0.6
 _NONE: Final = 2**61
+_DEAREST: Final = 2**58  # what a column may cost at any price
+
+_Floats = npt.NDArray[np.float64]
 
 
 def prices_of(relaxation: Relaxation) -> Prices:
-    """Return the prices of NPUs at which the Lagrangian bound is highest, budgets left aside."""
-    floor = _floors(relaxation)
-    matrix = _Matrix(relaxation.columns, floor)
+    """Return the prices of what nodes have at which the Lagrangian bound is highest, budgets left aside."""
     supply = _Supply(relaxation)
-    typical = _typical(relaxation.columns)
-    least_step = np.maximum(floor, typical // 8 + 1).astype(np.float64)
-    price = best = floor.copy()
+    price = best = supply.at_least_opening(np.zeros((len(supply.names), relaxation.kinds)))
+    matrix = _Matrix(relaxation.columns, price, supply.names)
+    least = supply.least_steps(_typical(relaxation.columns))
     step, highest, stalled = _FIRST_STEP, None, 0
     for _ in range(_ROUNDS):
         value, used = matrix.cheapest(price)
@@ -44,40 +48,58 @@ def prices_of(relaxation: Relaxation) -> Prices:
         lack = supply.lack(price, used)
         if not lack.any():
             break
-        raised = price + (step * lack * np.maximum(price, least_step)).astype(np.int64)
-        price = np.maximum(floor, raised)
-    none = np.zeros(relaxation.kinds, dtype=np.int64)
-    return Prices(best, none, (0,) * len(relaxation.rooms), none[:0])
+        raised = np.maximum(0.0, price + step * lack * np.maximum(price, least))
+        price = np.minimum(supply.at_least_opening(raised), matrix.dearest)
+    return prices_for(relaxation, **dict(zip(supply.names, best, strict=True)))
+
+
+def names_of(relaxation: Relaxation) -> tuple[str, ...]:
+    """Return what of nodes has a price, as the fields of `Columns` and `Prices` are called."""
+    hosts = ("cpu", "memory") if relaxation.counts_hosts else ()
+    return ("npus", *hosts, *(("watts",) if relaxation.counts_watts else ()))
 
 
 class _Matrix:
     """The columns that take part, one row per service, padded with columns that nobody takes."""
 
-    def __init__(self, columns: Columns, floor: Ints) -> None:
-        at_floor = columns.cost + floor[columns.kind] * columns.npus
-        order = np.lexsort((at_floor, columns.service))
-        rank = np.arange(len(order)) - np.repeat(
-            columns.starts, np.diff([*columns.starts, len(order)])
-        )
+    def __init__(self, columns: Columns, price: Ints, names: Sequence[str]) -> None:
+        needs: list[Ints] = [getattr(columns, name) for name in names]
+        at_first = columns.cost.copy()
+        for need, of_resource in zip(needs, price, strict=True):
+            at_first += of_resource[columns.kind] * need
+        lengths = np.diff([*columns.starts, len(columns.cost)])
+        order = np.lexsort((at_first, columns.service))
+        rank = np.arange(len(order)) - np.repeat(columns.starts, lengths)
         kept = rank < KEPT
-        rows = np.repeat(np.arange(len(columns.starts)), np.diff([*columns.starts, len(order)]))
-        shape = len(columns.starts), KEPT
+        row, place, chosen = (
+            np.repeat(np.arange(len(lengths)), lengths)[kept],
+            rank[kept],
+            order[kept],
+        )
+        shape = len(lengths), KEPT
         self._cost = np.full(shape, _NONE, dtype=np.int64)
         self._kind = np.zeros(shape, dtype=np.int64)
-        self._npus = np.zeros(shape, dtype=np.int64)
-        chosen, row, place = order[kept], rows[kept], rank[kept]
         self._cost[row, place] = columns.cost[chosen]
         self._kind[row, place] = columns.kind[chosen]
-        self._npus[row, place] = columns.npus[chosen]
+        self._needs = np.zeros((len(names), *shape), dtype=np.int64)
+        for number, need in enumerate(needs):
+            self._needs[number, row, place] = need[chosen]
         self._rows = np.arange(shape[0])
+        most = [max(1, int(need.max(initial=1))) for need in needs]
+        self.dearest = np.array([[_DEAREST // amount] for amount in most], dtype=np.int64)
 
     def cheapest(self, price: Ints) -> tuple[int, Ints]:
-        """Return the sum of what each service pays at least, and the NPUs of each kind so used."""
-        paid = self._cost + price[self._kind] * self._npus
+        """Return the sum of what each service pays at least, and what of each kind is so used."""
+        paid = self._cost.copy()
+        for need, of_resource in zip(self._needs, price, strict=True):
+            paid += of_resource[self._kind] * need
         best = paid.argmin(axis=1)
-        kind, npus = self._kind[self._rows, best], self._npus[self._rows, best]
-        used = np.bincount(kind, weights=npus, minlength=len(price))
-        return int(paid[self._rows, best].sum()), used.astype(np.int64)
+        kind = self._kind[self._rows, best]
+        used = [
+            np.bincount(kind, weights=need[self._rows, best], minlength=price.shape[1])
+            for need in self._needs
+        ]
+        return sum(paid[self._rows, best].tolist()), np.array(used).astype(np.int64)
 
 
 class _Supply:
@@ -85,43 +107,77 @@ class _Supply:
 
     def __init__(self, relaxation: Relaxation) -> None:
         pools = relaxation.pools
-        self._kind = np.array([pool.kind for pool in pools], dtype=np.int64)
-        self._usable = np.array([pool.usable for pool in pools], dtype=np.int64)
-        self._opening = np.array([pool.opening for pool in pools], dtype=np.int64) * 2**16
-        self._nodes = np.array([pool.nodes for pool in pools], dtype=np.int64)
-        in_all = np.bincount(
-            self._kind, weights=self._usable * self._nodes, minlength=relaxation.kinds
-        )
-        self._in_all = np.maximum(in_all, 1.0)
+        self.names = names_of(relaxation)
+        self._kinds = relaxation.kinds
+        self._kind = _vector([pool.kind for pool in pools])
+        amounts = {
+            "npus": [pool.usable for pool in pools],
+            "cpu": [pool.cpu for pool in pools],
+            "memory": [pool.memory for pool in pools],
+            "watts": [pool.watts for pool in pools],
+        }
+        self._amounts = np.array([amounts[name] for name in self.names], dtype=np.int64)
+        self._opening = _vector([pool.opening for pool in pools]) * SCALE
+        self._nodes = _vector([pool.nodes for pool in pools])
+        self._slack = (self._opening >> 12) + self._amounts.sum(axis=0)
 
     def earned(self, price: Ints) -> int:
         """Return what full nodes earn beyond their opening."""
-        profit = np.maximum(0, price[self._kind] * self._usable - self._opening)
-        return int((profit * self._nodes).sum())
+        return sum((np.maximum(0, self._profit(price)) * self._nodes).tolist())
 
-    def lack(self, price: Ints, used: Ints) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Return the share of each kind that is lacking; 0 where an idle kind could cost no less.
+    def lack(self, price: Ints, used: Ints) -> _Floats:
+        """Return the share of each resource and kind that is lacking, below 0 where some is left over.
 
-        At the very price of opening a node any number of such nodes may be open.
+        Of nodes that just pay for their opening as many are open as the scarcest resource asks for.
         """
-        profit = price[self._kind] * self._usable - self._opening
-        total = self._usable * self._nodes
-        kinds = len(price)
-        most = np.bincount(self._kind, weights=total * (profit >= 0), minlength=kinds)
-        least = np.bincount(self._kind, weights=total * (profit > 0), minlength=kinds)
-        lack = np.where(used > most, used - most, np.where(used < least, used - least, 0.0))
-        share: np.ndarray[tuple[int], np.dtype[np.float64]] = np.clip(lack / self._in_all, -1, 1)
-        return share
+        profit = self._profit(price)
+        sure = self._sum(profit > self._slack)
+        more = self._sum(np.abs(profit) <= self._slack)
+        needed = np.where(more > 0, (used - sure) / np.maximum(more, 1), 0.0)
+        opened = np.clip(needed.max(axis=0), 0, 1)
+        supply = sure + opened * more
+        share: _Floats = (used - supply) / np.maximum(1.0, np.maximum(used, sure + more))
+        return np.where(np.abs(share) < _LEAST_STEP, 0.0, share).clip(-1, 1)
 
+    def at_least_opening(self, price: _Floats) -> Ints:
+        """Return prices raised so that, of each kind, the node that costs least to open pays for that."""
+        earned = (price[:, self._kind] * self._amounts).sum(axis=0)
+        factor = np.full(self._kinds, np.inf)
+        np.minimum.at(factor, self._kind, self._opening / np.maximum(earned, 1e-9))
+        raised = price * np.where(np.isfinite(factor), np.maximum(factor, 1.0), 1.0)
+        unpriced = price.sum(axis=0) <= 0
+        first = np.full(self._kinds, np.inf)
+        np.minimum.at(first, self._kind, self._opening / np.maximum(self._amounts[0], 1))
+        raised[0] = np.where(unpriced, np.where(np.isfinite(first), first, 0.0), raised[0])
+        raised[1:, unpriced] = 0.0
+        rounded: Ints = np.rint(raised).astype(np.int64)
+        return rounded
 
-def _floors(relaxation: Relaxation) -> Ints:
-    """Return the price of each kind below which no node would be opened; 0 where some are open."""
-    floor = np.full(relaxation.kinds, _NONE, dtype=np.int64)
-    for pool in relaxation.pools:
-        each = pool.opening * 2**16 // pool.usable
-        floor[pool.kind] = min(int(floor[pool.kind]), each)
-    return np.where(floor == _NONE, 0, floor)
+    def least_steps(self, typical: int) -> _Floats:
+        """Return, for a price near 0, from what size its steps are taken: an eighth of a node's worth."""
+        worth = np.maximum(self._opening, typical * self._amounts[0])
+        each = np.zeros((len(self.names), self._kinds))
+        for number, amounts in enumerate(self._amounts):
+            np.maximum.at(each[number], self._kind, worth / np.maximum(amounts, 1) / 8)
+        return each + 1
+
+    def _profit(self, price: Ints) -> Ints:
+        profit: Ints = (price[:, self._kind] * self._amounts).sum(axis=0) - self._opening
+        return profit
+
+    def _sum(self, chosen: npt.NDArray[np.bool_]) -> _Floats:
+        """Return what the chosen pools have in all, by resource and kind."""
+        weights = chosen * self._nodes
+        rows = [
+            np.bincount(self._kind, weights=amounts * weights, minlength=self._kinds)
+            for amounts in self._amounts
+        ]
+        return np.array(rows)
 
 
 def _typical(columns: Columns) -> int:
     return int(np.abs(columns.cost).sum()) // max(1, int(columns.npus.sum()))
+
+
+def _vector(amounts: list[int]) -> Ints:
+    return np.array(amounts, dtype=np.int64)

@@ -121,6 +121,8 @@ class Program:
             watts=self._price(-duals[self._watts : self._nodes], int(columns.watts.max())),
             budgets=tuple(budgets.tolist()),
             nodes=self._price(duals[self._nodes : self._budgets], int(columns.nodes.max())),
+            cpu=np.zeros(self._relaxation.kinds, dtype=np.int64),
+            memory=np.zeros(self._relaxation.kinds, dtype=np.int64),
         )
 
     def _price(self, duals: _Floats, most: int) -> Ints:

@@ -1,0 +1,67 @@
+"""Allotment: the watts of budgets dealt out to nodes, so that watts have a price like NPUs. A guide only.
+
+No bound comes from this: a budget may be used otherwise. It tells which columns go together with caps.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from kwatt.planning.capacity import Capacity
+from kwatt.planning.columns import Columns
+from kwatt.planning.layout import Ints
+
+_LEAST_USE: Final = 0.125  # a kind that nobody takes so far counts as if taken to this part
+_TIGHT: Final = 0.97  # from this part of the watts on caps count: replicas come in whole numbers
+
+_Floats = npt.NDArray[np.float64]
+
+
+def watts_of_nodes(capacity: Capacity, columns: Columns, chosen: Ints) -> Ints | None:
+    """Return whole watts above idle for each node, or None where the chosen columns need no more.
+
+    Each budget is dealt out in proportion to what its nodes would draw with services as chosen.
+    """
+    kinds = len(capacity.kinds)
+    npus = _by_kind(columns.kind[chosen], columns.npus[chosen], kinds)
+    watts = _by_kind(columns.kind[chosen], columns.watts[chosen], kinds)
+    known = capacity.kind >= 0
+    in_all = _by_kind(capacity.kind[known], capacity.usable[known], kinds)
+    use = np.clip(npus / np.maximum(1, in_all), _LEAST_USE, 1)
+    dense = np.where(npus > 0, watts / np.maximum(1, npus), _mean_density(columns, kinds))
+    wanted = np.where(known, capacity.usable * dense[capacity.kind], 0.0)
+    dealt = _dealt(capacity, wanted, np.where(known, use[capacity.kind], 0.0))
+    in_stock = np.bincount(capacity.kind[known], weights=dealt[known], minlength=kinds)
+    binds = watts > _TIGHT * in_stock
+    binds |= (npus / np.maximum(1, in_all) < watts / np.maximum(1.0, in_stock)) & (npus > 0)
+    return np.floor(dealt).astype(np.int64) if binds.any() else None
+
+
+def _dealt(capacity: Capacity, wanted: _Floats, use: _Floats) -> _Floats:
+    """Return the least that any budget deals to each node, at most a little more than it wants."""
+    dealt: _Floats = wanted * 2
+    for number, members in enumerate(capacity.layout.members):
+        nodes = np.array(members, dtype=np.int64)
+        share: _Floats = wanted[nodes] * use[nodes]
+        room = float(capacity.rooms[number])
+        if capacity.layout.budgets[number].empty_off:
+            room -= float((capacity.opening[nodes] * use[nodes]).sum())
+        if share.sum() > 0:
+            each: _Floats = (
+                max(0.0, room) / 1000 * share / share.sum() / np.maximum(use[nodes], 1e-9)
+            )
+            dealt[nodes] = np.minimum(dealt[nodes], each)
+    return dealt
+
+
+def _mean_density(columns: Columns, kinds: int) -> _Floats:
+    npus = _by_kind(columns.kind, columns.npus, kinds)
+    density: _Floats = _by_kind(columns.kind, columns.watts, kinds) / np.maximum(1, npus)
+    return density
+
+
+def _by_kind(kind: Ints, amounts: Ints, kinds: int) -> _Floats:
+    return np.bincount(kind, weights=amounts, minlength=kinds).astype(np.float64)
