@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kwatt.planning.bins import Bins, Piece
 
 _Key = tuple[int, int, int]  # idle watts per NPU, less the watts left per NPU, domain
+_MOST_LOOKED_AT = 4  # closed nodes of one domain, which mostly are alike
 _TOLERANCE = 16  # a domain whose watts per NPU changed by less than a 16th is as good as before
 
 
@@ -76,7 +77,7 @@ class ClosedNodes:
 
     def _fitting(self, domain: int, piece: Piece) -> int | None:
         """Return the cheapest node of a domain that takes a piece; nodes of a domain mostly are alike."""
-        for _, _, number in sorted(self._closed[domain])[:_TOLERANCE]:
+        for _, _, number in heapq.nsmallest(_MOST_LOOKED_AT, self._closed[domain]):
             if number in self._known and self._bins.fits(number, piece):
                 return number
         return None

@@ -57,10 +57,17 @@ class Holding:
 
 
 class Draft:
-    """Holdings per service with the ledgers that they add up to."""
+    """Holdings per service with the ledgers that they add up to.
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    `seats` are kept for services that run nowhere: like incumbents they are in nobody's way before their
+    level is open, but to lose one costs no restart.
+    """
+
+    def __init__(
+        self, snapshot: Snapshot, seats: Mapping[ServiceKey, Holding] | None = None
+    ) -> None:
         self.snapshot = snapshot
+        self.seats = dict(seats or {})
         self.layout = layout_of(snapshot)
         self.pools = Pools(self.layout)
         self.committed = Ledger(self.layout, snapshot)
@@ -104,6 +111,21 @@ class Draft:
         self.committed.add_all(puts)
         if self._waiting:
             self._crowd.add_all(puts)
+
+    def take_seat(self, key: ServiceKey) -> None:
+        """Give a service the seat kept for it, unless something is in the way by now."""
+        seat = self.seats.pop(key, None)
+        if seat is None or self.committed.quota_slots(seat.demand) < seat.replicas:
+            return
+        for place, (number, count) in enumerate(seat.counts):
+            if self.committed.most(number, seat.demand) < count:
+                for before, taken in seat.counts[:place]:
+                    self.committed.add(before, seat.demand, -taken)
+                return
+            self.committed.add(number, seat.demand, count)
+        self.holdings[key] = (seat,)
+        if self._waiting:
+            self._add(self._crowd, seat, 1)
 
     def release(self, key: ServiceKey) -> tuple[Holding, ...]:
         """Take all replicas of a service back, and return them."""
@@ -233,6 +255,8 @@ class Draft:
             if (running := self.running(service, option.variant))
         )
         holdings += held_replicas(self, service)
+        if service.key in self.seats:
+            holdings += (self.seats[service.key],)
         if holdings:
             self._waiting[service.key] = holdings
         for holding in holdings:

@@ -102,6 +102,21 @@ class Ledger:
         for key in quotas:
             quotas[key] -= needs.get(key[1], 0) * replicas
 
+    def most(self, number: int, demand: Demand) -> int:
+        """Return how many new replicas a node takes, budgets included; quotas left aside."""
+        limits = [int(self.npus[number]) // demand.variant.npus]
+        limits += [
+            int(self.left[name][number]) // each
+            for name, each in node_needs(demand).items()
+            if each
+        ]
+        domain, unit = self.layout.domains[number], self.unit(number, demand)
+        opening = 0 if self.replicas[number] else int(self.layout.opening[number])
+        rooms = [int(self.room[b]) for b in domain.plain]
+        rooms += [int(self.room[b]) - opening for b in domain.off]
+        limits += [(room // unit if unit else UNLIMITED) if room >= 0 else 0 for room in rooms]
+        return max(0, min(limits))
+
     def unit(self, number: int, demand: Demand) -> int:
         """Return the milliwatts by which one replica raises what the budgets over a node count.
 

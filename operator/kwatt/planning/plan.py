@@ -12,7 +12,7 @@ from kwatt.model.plan import Plan, Unplaced
 from kwatt.model.snapshot import Service, Snapshot
 from kwatt.planning.accounting import budget_uses, hash_of, rows_of, totals_of
 from kwatt.planning.bound import bound_by_prices, bound_of
-from kwatt.planning.draft import Draft
+from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.keep import keep_incumbents
 from kwatt.planning.newcomers import Market, place_newcomers
 from kwatt.planning.place import can_be_served, complete, serve_whole, short_of
@@ -21,6 +21,7 @@ from kwatt.planning.relaxations import relaxations_for
 from kwatt.planning.tenants import Tenants
 from kwatt.units import Throughput
 
+MOST_WAITING: Final = 20  # services short up to which the others keep the seats found for all
 MOST_RELAXED: Final = 200  # unplaced services, highest priority first, for which changes are tried
 
 
@@ -53,27 +54,53 @@ class _Drafted(NamedTuple):
 
 def _drafted(snapshot: Snapshot) -> _Drafted:
     levels = _levels(snapshot.services)
-    drafted = _all_at_once(Draft(snapshot), levels)
-    return drafted or _by_level(Draft(snapshot), levels)
+    draft, everybody = Draft(snapshot), [service for level in levels for service in level]
+    market = _all_at_once(draft, everybody)
+    short = [service for service in everybody if not _is_whole(draft, service)]
+    waiting = [service for service in short if service.held is None]
+    alone = Draft(snapshot) if waiting else draft
+    if any(draft.holding(service) or can_be_served(alone, service) for service in waiting):
+        few = len(waiting) <= max(MOST_WAITING, len(everybody) // 50)
+        return _by_level(Draft(snapshot, _seats(draft, everybody) if few else {}), levels)
+    if short:
+        return _Drafted(draft, _explain_upwards(draft, levels))
+    return _Drafted(draft, market=market)
 
 
-def _all_at_once(draft: Draft, levels: Sequence[Sequence[Service]]) -> _Drafted | None:
-    """Try to serve everybody, and return None if anybody is left short for others: then levels matter."""
-    everybody = [service for level in levels for service in level]
+def _all_at_once(draft: Draft, everybody: Sequence[Service]) -> Market | None:
+    """Serve whom there is room for, as if priorities did not matter; they don't if that is everybody."""
     draft.open_level(everybody)
     for service in everybody:
         keep_incumbents(draft, service)
     serve_whole(draft, [service for service in everybody if service.incumbents])
     newcomers = [s for s in short_of(draft, everybody) if not draft.holding(s)]
     market = place_newcomers(draft, newcomers)
-    short = short_of(draft, everybody)
-    empty = Draft(draft.snapshot) if short else draft
-    if any(draft.holding(s) or can_be_served(empty, s) for s in short):
-        return None
-    held = [service for service in everybody if service.held is not None]
-    unplaced = _explain(empty, sorted([*short, *held], key=_order), MOST_RELAXED)
-    is_all = market is not None and len(newcomers) == len(everybody)
-    return _Drafted(draft, unplaced, market if is_all and not short else None)
+    return market if len(newcomers) == len(everybody) else None
+
+
+def _is_whole(draft: Draft, service: Service) -> bool:
+    return any(holding.is_whole for holding in draft.holdings.get(service.key, ()))
+
+
+def _seats(draft: Draft, everybody: Iterable[Service]) -> dict[ServiceKey, Holding]:
+    """Return the holdings of services that run nowhere yet and got all they need."""
+    return {
+        service.key: draft.holdings[service.key][0]
+        for service in everybody
+        if not service.incumbents and _is_whole(draft, service)
+    }
+
+
+def _explain_upwards(draft: Draft, levels: Sequence[Sequence[Service]]) -> list[Unplaced]:
+    """Explain who is short, each with lower priorities away: what these hold is no reason."""
+    unplaced: list[Unplaced] = []
+    away: dict[ServiceKey, tuple[Holding, ...]] = {}
+    for level in reversed(levels):
+        unplaced += _explain(draft, level, MOST_RELAXED - len(unplaced))
+        away |= {service.key: draft.release(service.key) for service in level}
+    for key, holdings in away.items():
+        draft.hold(key, *holdings)
+    return unplaced
 
 
 def _by_level(draft: Draft, levels: Sequence[Sequence[Service]]) -> _Drafted:
@@ -82,6 +109,7 @@ def _by_level(draft: Draft, levels: Sequence[Sequence[Service]]) -> _Drafted:
         draft.open_level(level)
         for service in level:
             keep_incumbents(draft, service)
+            draft.take_seat(service.key)
         serve_whole(draft, [service for service in level if service.incumbents])
         place_newcomers(draft, [s for s in short_of(draft, level) if not draft.holding(s)])
         complete(draft, level)
@@ -103,9 +131,9 @@ def _explain(draft: Draft, level: Iterable[Service], relaxed: int) -> list[Unpla
     tenants = Tenants(draft)
     found: list[Unplaced] = []
     for service in level:
-        holdings = draft.holdings.get(service.key, ())
-        if any(holding.is_whole for holding in holdings):
+        if _is_whole(draft, service):
             continue
+        holdings = draft.holdings.get(service.key, ())
         shortfall = service.target.micros - sum(holding.served for holding in holdings)
         released = draft.release(service.key)
         rejections = rejections_for(draft, tenants, service)

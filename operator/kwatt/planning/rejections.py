@@ -66,11 +66,13 @@ def _rejection(
     whole = [o for o in draft.options(service) if o.variant.npu_class == name and o.counts]
     if not whole:
         return refusal(service, draft.snapshot.profiles[service.model], npu_class, curves)
-    cases = [
-        Case(draft, tenants, service, option, spots_of(draft, service, option, draft.committed))
-        for option in whole
-    ]
-    return max((_diagnosis(case) for case in cases), key=rank_of)
+    found: list[Rejection] = []
+    for option in whole:
+        spots = spots_of(draft, service, option, draft.committed)
+        found.append(_diagnosis(Case(draft, tenants, service, option, spots)))
+        if found[-1].reason is Reason.POWER_BUDGET_EXCEEDED:  # nothing but watts is missing
+            break
+    return max(found, key=rank_of)
 
 
 def _unknown_class(name: str, curves: Sequence[Curve]) -> Rejection:
