@@ -115,17 +115,21 @@ class Draft:
     def take_seat(self, key: ServiceKey) -> None:
         """Give a service the seat kept for it, unless something is in the way by now."""
         seat = self.seats.pop(key, None)
-        if seat is None or self.committed.quota_slots(seat.demand) < seat.replicas:
-            return
-        for place, (number, count) in enumerate(seat.counts):
-            if self.committed.most(number, seat.demand) < count:
-                for before, taken in seat.counts[:place]:
-                    self.committed.add(before, seat.demand, -taken)
-                return
-            self.committed.add(number, seat.demand, count)
-        self.holdings[key] = (seat,)
+        if seat is not None and self.committed.quota_slots(seat.demand) >= seat.replicas:
+            self.hold_if_room(key, seat)
+
+    def hold_if_room(self, key: ServiceKey, holding: Holding) -> bool:
+        """Give a service replicas if nodes and budgets take them all, quotas aside; tell whether they do."""
+        for place, (number, count) in enumerate(holding.counts):
+            if self.committed.most(number, holding.demand) < count:
+                for before, taken in holding.counts[:place]:
+                    self.committed.add(before, holding.demand, -taken)
+                return False
+            self.committed.add(number, holding.demand, count)
+        self.holdings[key] = (holding,)
         if self._waiting:
-            self._add(self._crowd, seat, 1)
+            self._add(self._crowd, holding, 1)
+        return True
 
     def release(self, key: ServiceKey) -> tuple[Holding, ...]:
         """Take all replicas of a service back, and return them."""
@@ -147,12 +151,14 @@ class Draft:
 
     def options_of(self, service: Service) -> tuple[Option, ...]:
         """Return the options of a service that need not be in the snapshot, for a trial."""
-        options = (
-            option_for(service, offer)
-            for offer in self.offers(service)
-            if best_rate(offer.curve, service.latency_micros) > 0
-        )
-        return tuple(o for o in options if o.most is None or o.least <= o.most)
+        return _options(service, self.offers(service))
+
+    def running_options(self, service: Service) -> tuple[Option, ...]:
+        """Return those options whose variants run already."""
+        running = {incumbent.variant for incumbent in service.incumbents}
+        if service.key in self._options:
+            return tuple(o for o in self._options[service.key] if o.variant in running)
+        return _options(service, (o for o in self.offers(service) if o.variant in running))
 
     def offers(self, service: Service) -> tuple[Offer, ...]:
         """Return the offers for a service's model on the classes that it allows; () if it is held.
@@ -251,7 +257,7 @@ class Draft:
     def _admit_to_crowd(self, service: Service) -> None:
         holdings = tuple(
             Holding(option.demand, option, tuple(sorted(running.items())))
-            for option in (self.options(service) if service.incumbents else ())
+            for option in (self.running_options(service) if service.incumbents else ())
             if (running := self.running(service, option.variant))
         )
         holdings += held_replicas(self, service)
@@ -270,6 +276,12 @@ class Draft:
     def _add(self, ledger: Ledger, holding: Holding, sign: int) -> None:
         for number, count in holding.counts:
             ledger.add(number, holding.demand, sign * count)
+
+
+def _options(service: Service, offers: Iterable[Offer]) -> tuple[Option, ...]:
+    usable = (o for o in offers if best_rate(o.curve, service.latency_micros) > 0)
+    options = (option_for(service, offer) for offer in usable)
+    return tuple(o for o in options if o.most is None or o.least <= o.most)
 
 
 def held_replicas(draft: Draft, service: Service) -> tuple[Holding, ...]:

@@ -23,14 +23,29 @@ def keep_incumbents(draft: Draft, service: Service) -> None:
         return
     if not service.incumbents:
         return
+    options = draft.running_options(service)
+    if len(options) == 1 and _all_stay(draft, service, options[0]):
+        return
     holdings = [
         holding
-        for option in draft.options(service)
+        for option in options
         if (running := draft.running(service, option.variant))
         if (holding := _kept(draft, option, running)).counts
     ]
     if holdings:
         draft.hold(service.key, min(holdings, key=_rank))
+
+
+def _all_stay(draft: Draft, service: Service, option: Option) -> bool:
+    """Leave all replicas where they run, if none is too many and there is room; tell whether that was so."""
+    counts = tuple(sorted(draft.running(service, option.variant).items()))
+    replicas = sum(count for _, count in counts)
+    allowed = replicas if option.most is None else min(replicas, option.most)
+    if not counts or allowed < replicas or option.settled(replicas) < replicas:
+        return False
+    if draft.committed.quota_watt_slots(option.demand) < replicas:
+        return False
+    return draft.hold_if_room(service.key, Holding(option.demand, option, counts))
 
 
 def _rank(holding: Holding) -> tuple[int, int, int, object]:
