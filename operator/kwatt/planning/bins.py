@@ -46,7 +46,7 @@ class Bins:
         self.plain = [domain.plain for domain in layout.domains]
         self.off = [domain.off for domain in layout.domains]
         self.quotas = {namespace: dict(left) for namespace, left in ledger.quotas.items()}
-        self._freed = 0  # how often anything was taken back
+        self.freed = 0  # how often anything was taken back
         self._known_at = 0
         self._too_many: dict[tuple[int, ...], int] = {}
         self.opened = 0  # milliwatts of all that was opened
@@ -104,7 +104,7 @@ class Bins:
             watts += opened
         for budget in self.off[number]:
             self.room[budget] -= watts
-        self._freed += count < 0
+        self.freed += count < 0
         if count < 0 or changed:
             for pool in self._of_node.get(number, ()):
                 pool.offer(number)
@@ -114,7 +114,7 @@ class Bins:
         size = (piece.pool, *piece[1:5], may_open)
         if self.quotas and self._quota(piece) < replicas:
             return None
-        if self._known_at == self._freed and self._too_many.get(size, replicas + 1) <= replicas:
+        if self._known_at == self.freed and self._too_many.get(size, replicas + 1) <= replicas:
             return None
         pool, missing = self._pools[piece.pool], replicas
         placed: Counts = []
@@ -134,9 +134,9 @@ class Bins:
             placed.append((opened, count))
             missing -= count
         if missing:
-            freed = self._freed
+            freed = self.freed
             self.remove(piece, placed)
-            self._freed = freed  # nothing is left that was not before
+            self.freed = freed  # nothing is left that was not before
             self._note_failure(size, replicas)
             return None
         self._charge(piece, replicas)
@@ -144,9 +144,9 @@ class Bins:
 
     def _note_failure(self, size: tuple[int, ...], replicas: int) -> None:
         """Remember for how many replicas there is no room, until any node has more again."""
-        if self._known_at != self._freed:
+        if self._known_at != self.freed:
             self._too_many.clear()
-            self._known_at = self._freed
+            self._known_at = self.freed
         self._too_many[size] = min(replicas, self._too_many.get(size, replicas))
 
     def restore(self, piece: Piece, counts: Counts) -> None:

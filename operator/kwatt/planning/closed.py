@@ -28,6 +28,8 @@ class ClosedNodes:
         self._members = set(nodes)
         self._known: set[int] = set()
         self._heap: list[_Key] = []
+        self._dead: list[int] = []  # domains without watts for any piece so far
+        self._dead_since = (0, 0)  # what was freed by then, and the least unit that was asked for
         costly = [number for number in nodes if bins.opening[number]]
         self._alike = len({(bins.opening[n], bins.npus[n]) for n in costly}) <= 1
         for number in costly:
@@ -58,6 +60,7 @@ class ClosedNodes:
         """
         found: int | None = None
         passed: list[_Key] = []
+        self._revive(piece)
         while self._heap and found is None:
             key = heapq.heappop(self._heap)
             domain = key[-1]
@@ -67,6 +70,9 @@ class ClosedNodes:
             if not _is_as_good(fresh, key):
                 heapq.heappush(self._heap, fresh)
                 continue
+            if self._watts(domain) < self._dead_since[1]:
+                self._dead.append(domain)
+                continue
             passed.append(fresh)
             found = self._fitting(domain, piece)
         for key in passed:
@@ -74,6 +80,23 @@ class ClosedNodes:
         if found is None or self._alike or self._bins.fits(found, piece) <= missing:
             return found
         return self._small(piece, missing, found)
+
+    def _revive(self, piece: Piece) -> None:
+        """Look at dead domains again once anything was freed, or a smaller piece comes."""
+        freed, unit = self._dead_since
+        if freed != self._bins.freed or piece.unit < unit or not unit:
+            least = min(unit, piece.unit) if unit else piece.unit
+            self._dead_since = self._bins.freed, least
+            dead, self._dead = self._dead, []
+            for domain in dead:
+                heapq.heappush(self._heap, self._key(domain))
+
+    def _watts(self, domain: int) -> int:
+        """Return the milliwatts that are left once the cheapest node of a domain is open."""
+        bins, first = self._bins, self._closed[domain][0][-1]
+        rooms = [bins.room[budget] for budget in bins.plain[first]]
+        rooms += [bins.room[budget] - bins.opening[first] for budget in bins.off[first]]
+        return min(rooms, default=self._dead_since[1])
 
     def _fitting(self, domain: int, piece: Piece) -> int | None:
         """Return the cheapest node of a domain that takes a piece; nodes of a domain mostly are alike."""

@@ -14,7 +14,7 @@ from kwatt.model.npu import NpuClass
 from kwatt.model.snapshot import Incumbent, Service, Snapshot
 from kwatt.planning.curves import Curve, curves_of
 from kwatt.planning.feasibility import Pools, fitness_of
-from kwatt.planning.layout import Ints, layout_of
+from kwatt.planning.layout import UNLIMITED, Ints, layout_of
 from kwatt.planning.ledger import Ledger
 from kwatt.planning.options import (
     Demand,
@@ -26,6 +26,7 @@ from kwatt.planning.options import (
     option_for,
     shape_on,
 )
+from kwatt.planning.spots import fits, most_by_domain, spots_for
 from kwatt.units import NO_POWER
 
 
@@ -73,6 +74,7 @@ class Draft:
         self.committed = Ledger(self.layout, snapshot)
         self._crowd = self.committed.copy()
         self.holdings: dict[ServiceKey, tuple[Holding, ...]] = {}
+        self._most: dict[object, int] = {}
         self._curves: dict[str, tuple[Curve, ...]] = {}
         self._offered: dict[tuple[str, tuple[str, ...] | None], tuple[Offer, ...]] = {}
         self._options: dict[ServiceKey, tuple[Option, ...]] = {}
@@ -268,12 +270,31 @@ class Draft:
         for holding in holdings:
             self._add(self._crowd, holding, 1)
 
+    def most_of(self, service: Service, option: Option, *, displacing: bool) -> int:
+        """Return a number of replicas of an option beyond which there is no room; cheap when asked again.
+
+        Room that was taken since is not noticed: the number stays a limit then, if not the least.
+        """
+        ledger, demand = self.committed if displacing else self.crowd, option.demand
+        pool = self.pool(service, option.variant)
+        running = self.running(service, option.variant)
+        if running:
+            return UNLIMITED
+        key = (id(ledger), id(pool), demand.variant, demand.cpu_milli, demand.memory_bytes)
+        if key not in self._most:
+            spots = spots_for(ledger, demand, pool, running)
+            within = fits(self.layout, ledger.room, spots, spots.opening)
+            self._most[key] = most_by_domain(self.layout, ledger.room, spots, within)
+        return self._most[key]
+
     def _put(self, holding: Holding, sign: int = 1) -> None:
         self._add(self.committed, holding, sign)
         if self._waiting:
             self._add(self._crowd, holding, sign)
 
     def _add(self, ledger: Ledger, holding: Holding, sign: int) -> None:
+        if sign < 0:
+            self._most.clear()
         for number, count in holding.counts:
             ledger.add(number, holding.demand, sign * count)
 

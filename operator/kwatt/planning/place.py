@@ -90,9 +90,11 @@ def _whole(draft: Draft, service: Service, before: Sequence[Holding]) -> Holding
     In this order: more of the same variant, another variant, both in room that nobody holds; then both
     again by displacing lower priorities.
     """
-    candidates = _candidates(draft.options(service))
-    if draft.is_contended:  # what can't be had by displacing is not tried in four ways
-        candidates = [c for c in candidates if _may_be_had(draft, service, c)]
+    candidates = [
+        candidate
+        for candidate in _candidates(draft.options(service))
+        if candidate.replicas <= draft.most_of(service, candidate.option, displacing=True)
+    ]
     running = {holding.demand.variant for holding in before}
     same = [c for c in candidates if c.option.variant in running]
     for displacing in (False, True) if draft.is_contended else (True,):
@@ -111,11 +113,6 @@ def _candidates(options: Sequence[Option]) -> list[_Candidate]:
     )
 
 
-def _may_be_had(draft: Draft, service: Service, candidate: _Candidate) -> bool:
-    spots = spots_of(draft, service, candidate.option, draft.committed)
-    return may_take(draft.committed, spots, candidate.replicas)
-
-
 def _cheapest(
     draft: Draft, service: Service, candidates: Sequence[_Candidate], *, displacing: bool
 ) -> Holding | None:
@@ -124,6 +121,8 @@ def _cheapest(
     for candidate in candidates:
         if best is not None and candidate.cost >= best[0]:
             break
+        if candidate.replicas > draft.most_of(service, candidate.option, displacing=displacing):
+            continue
         spots, filling = _fill_whole(draft, service, candidate, displacing=displacing)
         if filling is None:
             continue
@@ -173,6 +172,8 @@ def _undisturbed(draft: Draft, service: Service, option: Option, spots: Spots) -
 def _parts(draft: Draft, service: Service, kept: Sequence[Holding]) -> list[Holding]:
     found = []
     for option in draft.options(service):
+        if not draft.most_of(service, option, displacing=True):
+            continue
         spots = spots_of(draft, service, option, draft.committed)
         if not may_take(draft.committed, spots, 1):
             continue

@@ -136,10 +136,14 @@ def _explain(draft: Draft, level: Iterable[Service], relaxed: int) -> list[Unpla
         holdings = draft.holdings.get(service.key, ())
         shortfall = service.target.micros - sum(holding.served for holding in holdings)
         released = draft.release(service.key)
+        if released:
+            tenants.told.clear()
         rejections = rejections_for(draft, tenants, service)
         tried = len(found) < relaxed
         nearest = relaxations_for(draft, service, rejections) if tried else ()
-        draft.hold(service.key, *released)
+        if released:
+            draft.hold(service.key, *released)
+            tenants.told.clear()
         found.append(Unplaced(service.key, Throughput(shortfall), rejections, nearest))
     return found
 

@@ -68,11 +68,25 @@ def _rejection(
         return refusal(service, draft.snapshot.profiles[service.model], npu_class, curves)
     found: list[Rejection] = []
     for option in whole:
-        spots = spots_of(draft, service, option, draft.committed)
-        found.append(_diagnosis(Case(draft, tenants, service, option, spots)))
+        found.append(_diagnosis_of(draft, tenants, service, option))
         if found[-1].reason is Reason.POWER_BUDGET_EXCEEDED:  # nothing but watts is missing
             break
     return max(found, key=rank_of)
+
+
+def _diagnosis_of(draft: Draft, tenants: Tenants, service: Service, option: Option) -> Rejection:
+    """Return why an option is not enough; services that run nowhere and ask for the same share it."""
+    demand = option.demand
+    host = demand.cpu_milli, demand.memory_bytes, id(draft.pool(service, option.variant))
+    alike = demand.variant, *host, option.counts[0].replicas
+    is_its_own = service.incumbents or demand.namespace in draft.committed.quotas
+    if is_its_own or alike not in tenants.told:
+        spots = spots_of(draft, service, option, draft.committed)
+        told = _diagnosis(Case(draft, tenants, service, option, spots))
+        if is_its_own:
+            return told
+        tenants.told[alike] = told
+    return tenants.told[alike]
 
 
 def _unknown_class(name: str, curves: Sequence[Curve]) -> Rejection:

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from kwatt.model.keys import ServiceKey
+from kwatt.model.plan import Rejection
 from kwatt.planning.draft import Draft, Holding
 
 MOST_NAMED: Final = 16  # services that a rejection names, those that may draw most there
@@ -21,13 +22,17 @@ class Holders(NamedTuple):
 
 
 class Tenants:
-    """Names of services by what they hold a part of, as of when this was made; each list is made once."""
+    """Names of services by what they hold a part of, as of when this was made; each list is made once.
+
+    `told` remembers what was found for services that are alike, until anything is held or released.
+    """
 
     def __init__(self, draft: Draft) -> None:
         self._layout = draft.layout
         self._on_node: dict[int, _Amounts] = {}
         self._in_namespace: dict[str, _Amounts] = {}
         self._lists: dict[Hashable, _Amounts] = {}
+        self.told: dict[Hashable, Rejection] = {}
         for key, holdings in sorted(draft.holdings.items()):
             in_namespace = self._in_namespace.setdefault(key.namespace, {})
             in_namespace[str(key)] = sum(_may_draw(h, h.replicas) for h in holdings)
