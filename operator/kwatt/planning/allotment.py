@@ -42,7 +42,7 @@ def watts_of_nodes(capacity: Capacity, columns: Columns, chosen: Ints) -> Ints |
 
 def _dealt(capacity: Capacity, wanted: _Floats, use: _Floats) -> _Floats:
     """Return the least that any budget deals to each node, at most a little more than it wants."""
-    dealt: _Floats = wanted * 2
+    dealt: _Floats = wanted * 1.3
     for number, members in enumerate(capacity.layout.members):
         nodes = np.array(members, dtype=np.int64)
         share: _Floats = wanted[nodes] * use[nodes]
