@@ -9,29 +9,30 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import total_ordering
-from typing import Self
+from functools import lru_cache, total_ordering
+from typing import NamedTuple, Self
 
 from kwatt.errors import InvalidInput
 
-# Suffixes of resource.Quantity, https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+# Suffixes of resource.Quantity as numerator and denominator
+# https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 _SUFFIXES = {
-    "": Fraction(1),
-    "n": Fraction(1, 10**9),
-    "u": Fraction(1, 10**6),
-    "m": Fraction(1, 1000),
-    "k": Fraction(1000),
-    "M": Fraction(1000**2),
-    "G": Fraction(1000**3),
-    "T": Fraction(1000**4),
-    "P": Fraction(1000**5),
-    "E": Fraction(1000**6),
-    "Ki": Fraction(1024),
-    "Mi": Fraction(1024**2),
-    "Gi": Fraction(1024**3),
-    "Ti": Fraction(1024**4),
-    "Pi": Fraction(1024**5),
-    "Ei": Fraction(1024**6),
+    "": (1, 1),
+    "n": (1, 10**9),
+    "u": (1, 10**6),
+    "m": (1, 1000),
+    "k": (1000, 1),
+    "M": (1000**2, 1),
+    "G": (1000**3, 1),
+    "T": (1000**4, 1),
+    "P": (1000**5, 1),
+    "E": (1000**6, 1),
+    "Ki": (1024, 1),
+    "Mi": (1024**2, 1),
+    "Gi": (1024**3, 1),
+    "Ti": (1024**4, 1),
+    "Pi": (1024**5, 1),
+    "Ei": (1024**6, 1),
 }
 _QUANTITY = re.compile(
     r"([+-]?[0-9]{1,24}(?:\.[0-9]{0,24})?|[+-]?\.[0-9]{1,24})([a-zA-Z]{0,2}|[eE][+-]?[0-9]{1,2})",
@@ -39,7 +40,14 @@ _QUANTITY = re.compile(
 )
 _EXPONENT = re.compile(r"[eE]([+-]?[0-9]{1,2})", re.ASCII)
 _LONGEST_INTEGER = 2**80  # beyond this an integer is refused before it is written out as text
-_LARGEST = Fraction(2**63 - 1)  # what resource.Quantity holds
+_LARGEST = 2**63 - 1  # what resource.Quantity holds
+
+
+class Ratio(NamedTuple):
+    """An exact number, not in lowest terms: numerator over a denominator above 0."""
+
+    numerator: int
+    denominator: int
 
 
 def parse_quantity(value: object, field: str) -> Fraction:
@@ -47,6 +55,11 @@ def parse_quantity(value: object, field: str) -> Fraction:
 
     Raises InvalidInput, naming `field`, for anything else, and beyond ±2^63.
     """
+    return Fraction(*parse_ratio(value, field))
+
+
+def parse_ratio(value: object, field: str) -> Ratio:
+    """Parse a quantity as `parse_quantity` does, where a fraction would cost more than it is worth."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise InvalidInput(
             field, f"{value!r} is not a quantity; write a number such as 600 or 500m"
@@ -54,25 +67,45 @@ def parse_quantity(value: object, field: str) -> Fraction:
     if isinstance(value, int) and abs(value) > _LONGEST_INTEGER:
         raise InvalidInput(field, "the number is too large; the limit is 2^63-1")
     text = str(value).strip()
+    ratio = _ratio(text)
+    if ratio is None:
+        raise InvalidInput(field, _problem(text))
+    if abs(ratio.numerator) > _LARGEST * ratio.denominator:
+        raise InvalidInput(field, f"{str(value)[:40]!r} is too large; the limit is 2^63-1")
+    return ratio
+
+
+# a cluster writes few distinct quantities, each on many objects
+@lru_cache(maxsize=32768)
+def _ratio(text: str) -> Ratio | None:
+    """Return what `text` says, None if it is no quantity."""
+    match = _QUANTITY.fullmatch(text)
+    factor = _factor(match[2]) if match else None
+    if match is None or factor is None:
+        return None
+    whole, _, decimals = match[1].partition(".")
+    return Ratio(int(whole + decimals) * factor[0], 10 ** len(decimals) * factor[1])
+
+
+def _factor(suffix: str) -> tuple[int, int] | None:
+    exponent = _EXPONENT.fullmatch(suffix)
+    if exponent is None:
+        return _SUFFIXES.get(suffix)
+    tens = int(exponent[1])
+    return (10**tens, 1) if tens >= 0 else (1, 10**-tens)
+
+
+def _problem(text: str) -> str:
     match = _QUANTITY.fullmatch(text)
     if match is None:
-        raise InvalidInput(
-            field, f"{text[:40]!r} is not a quantity; write a number such as 600 or 500m"
-        )
-    number, suffix = match.groups()
-    exponent = _EXPONENT.fullmatch(suffix)
-    if exponent:
-        factor = Fraction(10) ** int(exponent[1])
-    elif suffix in _SUFFIXES:
-        factor = _SUFFIXES[suffix]
-    else:
-        raise InvalidInput(
-            field, f"unknown suffix {suffix!r}; use n, u, m, k, M, G, T, Ki, Mi, Gi or Ti"
-        )
-    exact = Fraction(number) * factor
-    if abs(exact) > _LARGEST:
-        raise InvalidInput(field, f"{str(value)[:40]!r} is too large; the limit is 2^63-1")
-    return exact
+        return f"{text[:40]!r} is not a quantity; write a number such as 600 or 500m"
+    return f"unknown suffix {match[2]!r}; use n, u, m, k, M, G, T, Ki, Mi, Gi or Ti"
+
+
+def parse_scaled(value: object, scale: int, field: str) -> int:
+    """Parse a quantity in units of 1/`scale`, rounded to the nearest, a half upwards. Raises InvalidInput."""
+    numerator, denominator = parse_ratio(value, field)
+    return (2 * numerator * scale + denominator) // (2 * denominator)
 
 
 def nearest(value: Fraction) -> int:
@@ -95,7 +128,7 @@ class Power:
     @classmethod
     def parse(cls, value: object, field: str = "watts") -> Self:
         """Parse a quantity in watts, rounded to the nearest milliwatt. Raises InvalidInput."""
-        return cls(nearest(parse_quantity(value, field) * 1000))
+        return cls(parse_scaled(value, 1000, field))
 
     @classmethod
     def of_watts(cls, watts: int) -> Self:
@@ -141,7 +174,7 @@ class Throughput:
     @classmethod
     def parse(cls, value: object, field: str = "perSecond") -> Self:
         """Parse a quantity in units per second, to the nearest millionth. Raises InvalidInput."""
-        return cls(nearest(parse_quantity(value, field) * 10**6))
+        return cls(parse_scaled(value, 10**6, field))
 
     @property
     def per_second(self) -> float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -16,7 +15,7 @@ from pydantic.alias_generators import to_camel, to_snake
 from pydantic_core import CoreSchema, core_schema
 
 from kwatt.errors import InvalidInput
-from kwatt.units import parse_quantity
+from kwatt.units import Ratio, parse_ratio
 
 QUANTITY_LENGTH = 40
 MARKER = "x-kubernetes-validations"
@@ -139,23 +138,15 @@ class Range:
             raise ValueError(
                 f'{self.sentence}; put a number with a decimal point in quotes: "17.24"'
             )
-        if not self._low <= self._exact(value) <= self._high:
+        if not _within(self._exact(value), self.least, self.most):
             raise ValueError(self.sentence)
         return value
 
-    def _exact(self, value: int | str) -> Fraction:
+    def _exact(self, value: int | str) -> Ratio:
         try:
-            return parse_quantity(value, "")
+            return parse_ratio(value, "")
         except InvalidInput as error:
             raise ValueError(self.sentence) from error
-
-    @property
-    def _low(self) -> Fraction:
-        return parse_quantity(self.least, "least")
-
-    @property
-    def _high(self) -> Fraction:
-        return parse_quantity(self.most, "most")
 
     def _cel(self) -> str:
         amount = "quantity(string(self))"
@@ -163,6 +154,14 @@ class Range:
             f"isQuantity(string(self)) && {amount}.compareTo(quantity('{self.least}')) >= 0 "
             f"&& {amount}.compareTo(quantity('{self.most}')) <= 0"
         )
+
+
+def _within(value: Ratio, least: str, most: str) -> bool:
+    low, high = parse_ratio(least, "least"), parse_ratio(most, "most")
+    return (
+        low.numerator * value.denominator <= value.numerator * low.denominator
+        and value.numerator * high.denominator <= high.numerator * value.denominator
+    )
 
 
 _SUCH_AS = 'write a number such as 600, "17.24" or 9k, without a unit'

@@ -23,7 +23,7 @@ from kwatt.observation.parsing.reading import (
 )
 from kwatt.observation.parsing.validation import validated
 from kwatt.observation.values import Invalid, ParsedBudget, Window
-from kwatt.units import Power, nearest, parse_quantity
+from kwatt.units import Power
 
 _DAYS = {day: index for index, day in enumerate(Day)}
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
@@ -95,7 +95,7 @@ def _readable_caps(spec: Body) -> list[Power]:
     caps = []
     for window in read_items(spec, "windows", "spec."):
         try:
-            caps.append(Power(nearest(parse_quantity(window.get("watts"), "watts") * 1000)))
+            caps.append(Power.parse(window.get("watts"), "watts"))
         except InvalidInput:
             continue
     return [cap for cap in caps if cap.milliwatts >= 0]

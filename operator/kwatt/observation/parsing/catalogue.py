@@ -13,7 +13,7 @@ from kwatt.model.selectors import LabelSelector, Requirement, Toleration
 from kwatt.observation.parsing.reading import Body, read_identity, read_integer, read_mapping
 from kwatt.observation.parsing.validation import validated
 from kwatt.observation.values import ParsedClass, ParsedProfile
-from kwatt.units import Power, Throughput, ceiling, nearest, parse_quantity
+from kwatt.units import Power, Throughput, ceiling, parse_quantity, parse_scaled
 
 _CLASS_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -117,7 +117,7 @@ def _point(point: Point, path: str) -> OperatingPoint:
         name=point.operating_point,
         rate=Throughput.parse(point.per_second, path + "perSecond"),
         power=Power.parse(point.watts, path + "watts"),
-        p99_micros=None if p99 is None else nearest(parse_quantity(p99, path) * 1000),
+        p99_micros=None if p99 is None else parse_scaled(p99, 1000, path),
         env=tuple(sorted(point.env.items())),
         scope=point.scope,
         basis=point.basis,

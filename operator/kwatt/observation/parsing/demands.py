@@ -17,7 +17,7 @@ from kwatt.observation.parsing.reading import (
     read_text,
     read_texts,
 )
-from kwatt.units import ceiling, parse_quantity
+from kwatt.units import ceiling, parse_ratio
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
@@ -91,13 +91,13 @@ def amount(resource: str, value: object, path: str) -> int:
     return _amount(resource, value, path)
 
 
-# a cluster uses few distinct amounts, and exact fractions are slow
-@lru_cache(maxsize=4096, typed=True)
+# a cluster uses few distinct amounts
+@lru_cache(maxsize=32768, typed=True)
 def _amount(resource: str, value: str | float, path: str) -> int:
-    exact = parse_quantity(value, path) * (1000 if resource == "cpu" else 1)
-    if exact < 0:
+    numerator, denominator = parse_ratio(value, path)
+    if numerator < 0:
         raise InvalidInput(path, "is negative; write 0 or more")
-    return ceiling(exact.numerator, exact.denominator)
+    return ceiling(numerator * (1000 if resource == "cpu" else 1), denominator)
 
 
 def shape_of(spec: Body, path: str) -> PodShape:

@@ -23,7 +23,7 @@ from kwatt.observation.parsing.templates import (
 )
 from kwatt.observation.parsing.validation import validated
 from kwatt.observation.values import ParsedService
-from kwatt.units import Power, Throughput, nearest, parse_quantity
+from kwatt.units import Power, Throughput, parse_scaled
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
 
@@ -74,7 +74,7 @@ def _micros(spec: InferenceServiceSpec) -> int | None:
     if spec.latency is None:
         return None
     field = "spec.latency.p99Milliseconds"
-    return nearest(parse_quantity(spec.latency.p99_milliseconds, field) * 1000)
+    return parse_scaled(spec.latency.p99_milliseconds, 1000, field)
 
 
 def _templates(spec: InferenceServiceSpec) -> tuple[dict[str, PodShape], dict[str, str]]:
