@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from kwatt import names
 from kwatt.model.npu import NpuClass
 from kwatt.model.snapshot import Node, Pod
+from kwatt.observation.matching import NodeIndex
 from kwatt.observation.ownership import Owned, shared_hostnames
 from kwatt.observation.values import Notice, NoticeReason, ParsedNode, ParsedPod
 
@@ -53,15 +54,15 @@ class Occupancy:
 
 
 def resolve_nodes(
-    nodes: Iterable[ParsedNode], classes: Mapping[str, NpuClass], occupancy: Occupancy
+    index: NodeIndex, classes: Mapping[str, NpuClass], occupancy: Occupancy
 ) -> tuple[tuple[Node, ...], tuple[Notice, ...]]:
     """Give each node its class and its sums, sorted by name; notices say which nodes are not used."""
-    nodes = sorted(nodes, key=lambda node: node.name)
-    shared = shared_hostnames(nodes)
+    shared = shared_hostnames(index.nodes)
+    matching = _matching_classes(index, classes)
     resolved: list[Node] = []
     notices: list[Notice] = []
-    for node in nodes:
-        match = match_classes(node, classes)
+    for number, node in enumerate(index.nodes):
+        match = _match(node, tuple(matching.get(number, ())), classes)
         hostname = node.labels.get(names.HOSTNAME_LABEL, "")
         pin_by_name = not hostname or hostname in shared
         resolved.append(_node(node, match, occupancy, pin_by_name=pin_by_name))
@@ -71,9 +72,20 @@ def resolve_nodes(
 
 def match_classes(node: ParsedNode, classes: Mapping[str, NpuClass]) -> Match:
     """Find the classes whose selector matches; a single one gives its first resource that the node has."""
-    matching = tuple(
-        name for name in sorted(classes) if classes[name].selector.matches(node.labels)
-    )
+    matching = (name for name in sorted(classes) if classes[name].selector.matches(node.labels))
+    return _match(node, tuple(matching), classes)
+
+
+def _matching_classes(index: NodeIndex, classes: Mapping[str, NpuClass]) -> dict[int, list[str]]:
+    """Return the names of the classes that match each node, sorted, by the node's number."""
+    matching: defaultdict[int, list[str]] = defaultdict(list)
+    for name in sorted(classes):
+        for number in index.matching(classes[name].selector):
+            matching[number].append(name)
+    return matching
+
+
+def _match(node: ParsedNode, matching: tuple[str, ...], classes: Mapping[str, NpuClass]) -> Match:
     if len(matching) != 1:
         return Match(matching)
     npu_class = classes[matching[0]]

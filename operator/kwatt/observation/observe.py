@@ -8,6 +8,7 @@ from datetime import datetime
 from kwatt.model.snapshot import Snapshot
 from kwatt.observation.budgets import resolve_budgets
 from kwatt.observation.catalogue import resolve_catalogue
+from kwatt.observation.matching import NodeIndex
 from kwatt.observation.nodes import Occupancy, resolve_nodes
 from kwatt.observation.ownership import sort_out
 from kwatt.observation.quotas import resolve_quotas
@@ -32,8 +33,9 @@ def observe(world: World, now: datetime) -> Observation:
     retired = retired_pods(world, owned)
     catalogue = resolve_catalogue(world.classes, world.profiles)
     occupancy = Occupancy(world.nodes, owned, retired)
-    nodes, about_nodes = resolve_nodes(world.nodes, catalogue.classes, occupancy)
-    budgets, about_budgets = resolve_budgets(world.budgets, world.nodes, now)
+    index = NodeIndex(world.nodes)
+    nodes, about_nodes = resolve_nodes(index, catalogue.classes, occupancy)
+    budgets, about_budgets = resolve_budgets(world.budgets, index, now)
     quotas, about_quotas = resolve_quotas(world.quotas, owned.foreign)
     active = [pod for pod in owned.pods if pod.uid not in retired]
     services = resolve_services(world, catalogue, active)
