@@ -5,15 +5,17 @@ YAML is read as kubectl reads it: `17:00` is text and not a number to base 60, a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 import yaml
 
+from kwatt.cli.lists import pieces_of, read_list
 from kwatt.errors import InvalidInput
 from kwatt.observation.parsing.reading import Body, Identity, read_identity
 from kwatt.observation.parsing.table import API_VERSIONS, NAMESPACED
@@ -49,24 +51,39 @@ KubernetesLoader.add_implicit_resolver(_INT, _INTEGER, list("-+0123456789"))
 KubernetesLoader.add_implicit_resolver(_REAL, _FLOAT, list("-+0123456789."))
 
 
-Objects = dict[tuple[str, str, str], Body]
+Key = tuple[str, str, str]
+Objects = dict[Key, Body]
+Made = TypeVar("Made")
+_NAMELESS = ""
 
 
 def collect(bodies: Iterable[Body]) -> Objects:
     """Keep the objects of the kinds that a plan is made from; of two with one name the later one counts."""
-    objects: Objects = {}
-    for body in bodies:
-        kind = str(body.get("kind"))
-        if kind in API_VERSIONS and _is_of_group(body, kind):
-            objects[_key(kind, body, len(objects))] = body
-    return objects
+    return by_key((key_of(body), body) for body in bodies)
 
 
-def _key(kind: str, body: Body, number: int) -> tuple[str, str, str]:
+def by_key(made: Iterable[tuple[Key | None, Made]]) -> dict[Key, Made]:
+    """Keep what was made of the objects that have a key; of two with one key the later one counts."""
+    found: dict[Key, Made] = {}
+    for key, one in made:
+        if key is not None:
+            kind, namespace, name = key
+            found[key if name else (kind, namespace, f"(number {len(found)})")] = one
+    return found
+
+
+def key_of(body: Body) -> Key | None:
+    """Return kind, namespace and name; None for an object that no plan is made from.
+
+    The name is "" where it can't be read; parsing says what is wrong with such an object.
+    """
+    kind = str(body.get("kind"))
+    if kind not in API_VERSIONS or not _is_of_group(body, kind):
+        return None
     try:
         identity: Identity = read_identity(body, kind, namespaced=kind in NAMESPACED)
     except InvalidInput:
-        return kind, "", f"(number {number})"  # without a name; parsing says so
+        return kind, "", _NAMELESS
     return kind, identity.namespace, identity.name
 
 
@@ -82,13 +99,37 @@ def _group(api_version: str) -> str:
 
 def read_sources(sources: Iterable[str], stdin: TextIO) -> Iterator[Body]:
     """Read all objects in files, folders (with all below them) and `-`, `stdin`. Raises InvalidInput."""
+    return read_each(sources, stdin, lambda body: body)
+
+
+def read_each(
+    sources: Iterable[str], stdin: TextIO, make: Callable[[Body], Made]
+) -> Iterator[Made]:
+    """Yield what `make` gives for each object, of which it must keep nothing large. Raises InvalidInput.
+
+    `make` may be called for objects of which nothing is yielded.
+    """
     for source in sources:
         if source == STDIN:
-            yield from read_documents(_text(stdin.read, "standard input"), "standard input")
+            yield from _from_text(_text(stdin.read, "standard input"), "standard input", make)
             continue
         for path in _files(Path(source)):
-            read = partial(path.read_text, encoding="utf-8")
-            yield from read_documents(_text(read, str(path)), str(path))
+            yield from _from_file(path, make)
+
+
+def _from_file(path: Path, make: Callable[[Body], Made]) -> Iterable[Made]:
+    if path.is_file():  # a pipe can't be read twice
+        with contextlib.suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8") as file:
+            made = read_list(file.read, make)
+            if made is not None:
+                return made
+    text = _text(partial(path.read_text, encoding="utf-8"), str(path))
+    return _from_text(text, str(path), make)
+
+
+def _from_text(text: str, source: str, make: Callable[[Body], Made]) -> Iterable[Made]:
+    made = read_list(pieces_of(text), make)
+    return map(make, read_documents(text, source)) if made is None else made
 
 
 def _files(path: Path) -> list[Path]:

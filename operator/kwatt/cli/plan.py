@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import gc
 import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TextIO, TypeVar
 
 import yaml
 
 from kwatt.cli.arguments import Parser, parse_now
 from kwatt.cli.document import document
 from kwatt.cli.edits import apply_edits
-from kwatt.cli.manifests import Objects, collect, read_sources
+from kwatt.cli.manifests import Key, by_key, collect, key_of, read_each, read_sources
 from kwatt.cli.report import Report
 from kwatt.cli.table import table
 from kwatt.cli.text import Style
@@ -24,9 +26,12 @@ from kwatt.errors import InvalidInput
 from kwatt.observation.observe import observe
 from kwatt.observation.parsing.reading import Body
 from kwatt.observation.parsing.table import API_VERSIONS, parse
+from kwatt.observation.values import Invalid, Parsed
 from kwatt.observation.world import World
 from kwatt.planning.plan import proven_plan
 
+Entry = Parsed | Invalid
+Made = TypeVar("Made")
 ReadCluster = Callable[[str | None], Iterable[Body]]
 ALL_PLACED: Final = 0
 NOT_ALL_PLACED: Final = 3
@@ -50,18 +55,29 @@ def main(argv: Sequence[str], read_cluster: ReadCluster) -> int:
     """Run `kwatt plan` and return its exit status. Raises KWattError for unusable input."""
     arguments = _parser().parse_args(argv)
     now = parse_now(arguments.now) if arguments.now else datetime.now(UTC).replace(microsecond=0)
-    objects = apply_edits(_objects(arguments, read_cluster), arguments.set)
-    report = report_of(objects, now)
-    sys.stdout.write(_RENDERERS[arguments.output](report))
+    with _uncollected():
+        report = report_of(_entries(arguments, read_cluster), now)
+        sys.stdout.write(_RENDERERS[arguments.output](report))
     if report.plan.unproven:
         sys.stderr.write(f"kwatt plan: no bound was proven: {report.plan.unproven}\n")
     sys.stdout.flush()  # so that a reader who went away is noticed here and not at exit
     return exit_status(report)
 
 
-def report_of(objects: Objects, now: datetime) -> Report:
-    """Parse, observe and plan `objects` as of `now`."""
-    entries = (parse(kind, body) for (kind, _, _), body in objects.items())
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Hold the garbage collector off: one plan makes millions of objects and hardly a cycle of them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def report_of(entries: Iterable[Entry], now: datetime) -> Report:
+    """Observe and plan parsed objects as of `now`."""
     observation = observe(World.of(entries), now)
     snapshot = observation.snapshot
     return Report(snapshot, proven_plan(snapshot), observation.invalid, observation.notices)
@@ -73,14 +89,32 @@ def exit_status(report: Report) -> int:
     return NOT_ALL_PLACED if report.plan.unplaced or invalid else ALL_PLACED
 
 
-def _objects(arguments: argparse.Namespace, read_cluster: ReadCluster) -> Objects:
+def _entries(arguments: argparse.Namespace, read_cluster: ReadCluster) -> Iterable[Entry]:
+    """Parse all objects; their bodies are kept only where something in them is to be set."""
     sources: list[str] = arguments.filename
-    bodies = read_sources(sources, sys.stdin) if sources else read_cluster(arguments.context)
-    objects = collect(bodies)
-    if sources and not objects:
+    if not sources or arguments.set:
+        bodies = read_sources(sources, sys.stdin) if sources else read_cluster(arguments.context)
+        objects = apply_edits(_something(collect(bodies), sources), arguments.set)
+        return (parse(kind, body) for (kind, _, _), body in objects.items())
+    return _something(read_entries(sources, sys.stdin), sources).values()
+
+
+def read_entries(sources: Iterable[str], stdin: TextIO) -> dict[Key, Entry]:
+    """Read and parse all objects, one after the other. Raises InvalidInput for what can't be read."""
+    made = read_each(sources, stdin, _entry)
+    return by_key(entry for entry in made if entry is not None)
+
+
+def _entry(body: Body) -> tuple[Key, Entry] | None:
+    key = key_of(body)
+    return None if key is None else (key, parse(key[0], body))
+
+
+def _something(found: dict[Key, Made], sources: Sequence[str]) -> dict[Key, Made]:
+    if sources and not found:
         kinds = ", ".join(API_VERSIONS)
         raise InvalidInput(", ".join(sources), f"holds no manifest of any of {kinds}")
-    return objects
+    return found
 
 
 def _parser() -> Parser:
