@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import gc
 import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO, TypeVar
 
@@ -55,25 +53,12 @@ def main(argv: Sequence[str], read_cluster: ReadCluster) -> int:
     """Run `kwatt plan` and return its exit status. Raises KWattError for unusable input."""
     arguments = _parser().parse_args(argv)
     now = parse_now(arguments.now) if arguments.now else datetime.now(UTC).replace(microsecond=0)
-    with _uncollected():
-        report = report_of(_entries(arguments, read_cluster), now)
-        sys.stdout.write(_RENDERERS[arguments.output](report))
+    report = report_of(_entries(arguments, read_cluster), now)
+    sys.stdout.write(_RENDERERS[arguments.output](report))
     if report.plan.unproven:
         sys.stderr.write(f"kwatt plan: no bound was proven: {report.plan.unproven}\n")
     sys.stdout.flush()  # so that a reader who went away is noticed here and not at exit
     return exit_status(report)
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Hold the garbage collector off: one plan makes millions of objects and hardly a cycle of them."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def report_of(entries: Iterable[Entry], now: datetime) -> Report:

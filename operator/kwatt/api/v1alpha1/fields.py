@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -108,9 +109,10 @@ class Keyed:
         return items
 
     def _key(self, item: Any) -> tuple[Any, ...]:
-        return tuple(getattr(item, to_snake(key)) for key in self.keys) or (item,)
+        return tuple(getattr(item, _attribute(key)) for key in self.keys) or (item,)
 
 
+_attribute = lru_cache(to_snake)
 LIST_TYPE = "x-kubernetes-list-type"
 ATOMIC: Json = {LIST_TYPE: "atomic"}
 
@@ -157,11 +159,16 @@ class Range:
 
 
 def _within(value: Ratio, least: str, most: str) -> bool:
-    low, high = parse_ratio(least, "least"), parse_ratio(most, "most")
+    low, high = _bound(least), _bound(most)
     return (
         low.numerator * value.denominator <= value.numerator * low.denominator
         and value.numerator * high.denominator <= high.numerator * value.denominator
     )
+
+
+@lru_cache
+def _bound(text: str) -> Ratio:
+    return parse_ratio(text, "bound")
 
 
 _SUCH_AS = 'write a number such as 600, "17.24" or 9k, without a unit'

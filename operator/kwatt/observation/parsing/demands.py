@@ -30,11 +30,15 @@ class Demand:
 
     def plus(self, other: Demand) -> Demand:
         """Add both."""
+        if not self.amounts or not other.amounts:
+            return self if self.amounts else other
         names = self.amounts.keys() | other.amounts.keys()
         return Demand({n: self.amounts.get(n, 0) + other.amounts.get(n, 0) for n in names})
 
     def at_least(self, other: Demand) -> Demand:
         """Take the greater of both for each resource."""
+        if not self.amounts or not other.amounts:
+            return self if self.amounts else other
         names = self.amounts.keys() | other.amounts.keys()
         return Demand({n: max(self.amounts.get(n, 0), other.amounts.get(n, 0)) for n in names})
 
@@ -68,7 +72,8 @@ def demand_of(spec: Body, path: str = "spec.") -> Demand:
     for container in read_items(spec, "containers", path):
         total = total.plus(_requests(container, f"{path}containers."))
     total = total.at_least(peak)
-    total = Demand({**total.amounts, **_requests(spec, path).amounts})
+    whole = _requests(spec, path).amounts
+    total = Demand({**total.amounts, **whole}) if whole else total
     return total.plus(_amounts(read_mapping(spec, "overhead", path), f"{path}overhead."))
 
 

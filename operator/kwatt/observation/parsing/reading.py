@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from kwatt.errors import InvalidInput
 
 Body = Mapping[str, object]
+_TEXT = frozenset({str})
+_MAPPINGS = (dict, Mapping)  # a dict is told at once, any other mapping is asked about
 
 
 class Identity(NamedTuple):
@@ -39,7 +41,7 @@ def read_mapping(body: Body, key: str, path: str = "") -> Body:
     value = body.get(key)
     if value is None:
         return {}
-    if not isinstance(value, Mapping):
+    if not isinstance(value, _MAPPINGS):
         raise InvalidInput(path + key, "must be a mapping")
     return value
 
@@ -49,7 +51,7 @@ def read_items(body: Body, key: str, path: str = "") -> list[Body]:
     value = body.get(key)
     if value is None:
         return []
-    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+    if not isinstance(value, list) or not all(isinstance(item, _MAPPINGS) for item in value):
         raise InvalidInput(path + key, "must be a list of mappings")
     return value
 
@@ -77,7 +79,13 @@ def read_texts(body: Body, key: str, path: str = "") -> tuple[str, ...]:
 def read_pairs(body: Body, key: str, path: str = "") -> dict[str, str]:
     """Return the mapping of strings to strings under `key`, such as labels."""
     pairs = read_mapping(body, key, path)
+    if _is_text(pairs):
+        return dict(pairs)
     return {name: read_text(pairs, name, f"{path}{key}.") for name in _names(pairs, path + key)}
+
+
+def _is_text(pairs: Body) -> TypeGuard[Mapping[str, str]]:
+    return _TEXT.issuperset(map(type, pairs)) and _TEXT.issuperset(map(type, pairs.values()))
 
 
 def read_integer(body: Body, key: str, path: str = "") -> int:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 
+from pydantic_core import to_json
+
 from kwatt import names
 from kwatt.errors import InvalidInput
 from kwatt.model.snapshot import PodShape
@@ -55,6 +57,8 @@ def asked_resources(template: Body, path: str) -> dict[str, str]:
 
 def refuse_large(template: object, path: str) -> None:
     """Refuse a template whose JSON is over 256 KiB, or that can't be written as JSON at all."""
+    if _is_surely_small(template):
+        return
     try:
         size = len(json.dumps(template, default=str).encode())
     except (ValueError, TypeError, RecursionError) as error:
@@ -65,6 +69,14 @@ def refuse_large(template: object, path: str) -> None:
             f"is {size // 1024} KiB of JSON, the limit is {LARGEST_BYTES // 1024} KiB; "
             "move large content to a ConfigMap or a volume",
         )
+
+
+def _is_surely_small(template: object) -> bool:
+    """Tell by compact JSON in UTF-8, which is written faster and has at least a sixth of the bytes."""
+    try:
+        return len(to_json(template)) <= LARGEST_BYTES // 6
+    except (ValueError, TypeError, RecursionError):
+        return False
 
 
 def _refuse_affinity(spec: Body, path: str) -> None:
