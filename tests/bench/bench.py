@@ -1,6 +1,6 @@
 """`make bench`: KWatt against plain Deployments, and what it writes, uses and withstands.
 
-    python tests/bench/bench.py [--quick] [--only apply|idle|restart|chaos] [--runs N] [--seed N]
+    python tests/bench/bench.py [--quick] [--only apply|idle|restart|chaos|offline] [--runs N] [--seed N]
 
 Tables go to standard output, progress to standard error. The exit status is 1 when a cap was exceeded, or
 something was written to an unchanged cluster.
@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import load
+from bench import load, offline
 from bench.applying import apply_kwatt, apply_plain
 from bench.chaos import run_chaos
 from bench.ground import Ground, ground, operated, say
@@ -29,7 +29,8 @@ from bench.report import body, page
 from bench.results import Results, broken
 from e2e.harness import REPO, Operator
 
-PARTS = ("apply", "idle", "restart", "chaos")
+ON_CLUSTERS = ("apply", "idle", "restart", "chaos")
+PARTS = (*ON_CLUSTERS, "offline")
 
 
 def main() -> int:
@@ -40,7 +41,10 @@ def main() -> int:
     os.environ.setdefault("KWATT_CLUSTERS", f"{tempfile.gettempdir()}/kwatt-bench-{os.getuid()}")
     results = Results(load.QUICK if options.quick else load.FULL)
     say(f"load average {os.getloadavg()[0]:.2f}, seed {options.seed}")
-    for run in range(options.runs):
+    if "offline" in options.parts:
+        fleets = offline.QUICK if options.quick else offline.FULL
+        results.offline = [offline.measure(fleet, max(3, options.runs)) for fleet in fleets]
+    for run in range(options.runs if set(options.parts) & set(ON_CLUSTERS) else 0):
         if "apply" in options.parts:
             _run_plain(results)
         _run_kwatt(results, options, last=run == options.runs - 1)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from bench.applying import Applying
 from bench.chaos import Chaos
 from bench.load import REPLICAS
+from bench.offline import AIM_MIB, AIM_SECONDS, Offline, rows
 from bench.processes import machine
 from bench.quiet import Idle, Restart
 from bench.results import AIM, CALM_CORES, Results, broken, median, median_cpu
@@ -37,6 +38,8 @@ def body(results: Results) -> str:
         lines += [*_quiet(results.idle, results.restart, results), ""]
     if results.chaos:
         lines += [*_chaos(results.chaos), ""]
+    if results.offline:
+        lines += [*_offline(results.offline), ""]
     return "\n".join(lines)
 
 
@@ -66,6 +69,34 @@ def _verdicts(results: Results) -> Iterator[Sequence[str]]:
         worst = len(results.chaos.observed["violations"])
         what = f"instants above a cap, {len(results.chaos.kills)} kills during churn"
         yield what, str(worst), "0", _mark(not worst)
+    yield from _offline_verdicts(results.offline)
+
+
+def _offline_verdicts(measured: list[Offline]) -> Iterator[Sequence[str]]:
+    for one in measured:
+        fleet = one.fleet
+        what = (
+            f"kwatt plan, {fleet.services:,} services, {fleet.nodes:,} nodes, {fleet.pods:,} pods"
+        )
+        mark = _mark(one.seconds <= AIM_SECONDS)
+        calm = mark if one.others <= CALM_CORES else _disturbed(one.others)
+        yield what, f"{one.seconds:.2f} s", f"at most {AIM_SECONDS:g} s", calm
+        memory = _mark(one.peak_mib <= AIM_MIB)
+        yield "its memory", f"{one.peak_mib:.0f} MiB", f"at most {AIM_MIB:g} MiB", memory
+
+
+def _offline(measured: list[Offline]) -> Iterator[str]:
+    yield "## kwatt plan from a file"
+    yield ""
+    yield (
+        "`kwatt plan -f fleet.json -o json` on a List as `kubectl get -o json` prints it: 20 classes, 40 "
+        "profiles of 120 points, a budget for each rack of 20 nodes and one for all, nodes with their labels, "
+        "conditions and images. The command in a fresh process, with start and bound; the steps in processes "
+        f"apart. Medians of {len(measured[0].commands)} runs, the most memory of all."
+    )
+    yield ""
+    titles, *lines = rows(measured)
+    yield from _table(titles, lines)
 
 
 def _mark(good: bool) -> str:
@@ -75,8 +106,12 @@ def _mark(good: bool) -> str:
 def _calm_mark(results: Results, good: bool) -> str:
     """Judge seconds only where nothing else took the cores."""
     if results.others > CALM_CORES:
-        return f"not judged: others used up to {results.others:.1f} cores"
+        return _disturbed(results.others)
     return _mark(good)
+
+
+def _disturbed(cores: float) -> str:
+    return f"not judged: others used up to {cores:.1f} cores"
 
 
 def _applying(results: Results) -> Iterator[str]:

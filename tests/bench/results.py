@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from bench.applying import Applying
 from bench.chaos import Chaos
 from bench.load import Size
+from bench.offline import Offline
 from bench.quiet import Idle, Restart
 
 AIM = 1.5
@@ -26,6 +27,7 @@ class Results:
     idle: Idle | None = None
     restart: Restart | None = None
     chaos: Chaos | None = None
+    offline: list[Offline] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
     @property

@@ -126,7 +126,8 @@ def _parser() -> Parser:
     return parser
 
 
-def _as_json(report: Report) -> str:
+def as_json(report: Report) -> str:
+    """Render `report` for programs."""
     rendered = document(report.plan, report.invalid, report.snapshot.now)
     return json.dumps(rendered, ensure_ascii=False, indent=2) + "\n"
 
@@ -143,7 +144,7 @@ def _as_table(report: Report) -> str:
 
 _RENDERERS: Final[dict[str, Callable[[Report], str]]] = {
     "table": _as_table,
-    "json": _as_json,
+    "json": as_json,
     "yaml": _as_yaml,
 }
 
