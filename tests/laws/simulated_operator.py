@@ -16,6 +16,7 @@ from kwatt.changes.diff import diff
 from kwatt.changes.values import Changes, Group, Release, Scale, ShareChange
 from kwatt.manifests.deployments import deployment_name
 from kwatt.model.snapshot import Snapshot
+from kwatt.observation.memory import Memory
 from kwatt.observation.observe import observe
 from kwatt.observation.values import ParsedDeployment, ParsedNode, ParsedPod, ParsedService
 from kwatt.observation.world import World
@@ -98,6 +99,7 @@ class Operator:
     writes_left: int = 10**6
     late: list[Callable[[], Any]] = field(default_factory=list)
     writes: int = 0
+    memory: Memory = field(default_factory=Memory)
 
     def __post_init__(self) -> None:
         self.view = View(self.cluster)
@@ -106,7 +108,7 @@ class Operator:
     def cycle(self) -> int:
         """Observe, plan, apply; return how many writes were tried."""
         before = self.writes
-        snapshot = observe(self.view.world(), self.cluster.now).snapshot
+        snapshot = observe(self.view.world(), self.cluster.now, self.memory).snapshot
         self.view.recognised = frozenset(pod.uid for pod in snapshot.pods)
         changes = diff(snapshot, plan(snapshot), self.shares.advertised(snapshot))
         self._apply(changes, snapshot)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kwatt import names
 from kwatt.model.npu import NpuClass
 from kwatt.model.snapshot import Node, Pod
 from kwatt.observation.matching import NodeIndex
+from kwatt.observation.memory import Memory
 from kwatt.observation.ownership import Owned, shared_hostnames
 from kwatt.observation.values import Notice, NoticeReason, ParsedNode, ParsedPod
 
@@ -21,6 +23,13 @@ class Match:
     names: tuple[str, ...]
     npu_class: NpuClass | None = None
     resource: str | None = None
+
+
+class Held(NamedTuple):
+    """The unfinished pods on a node that are not KWatt's, and those of KWatt's that draw but serve nothing."""
+
+    foreign: Sequence[ParsedPod]
+    stuck: Sequence[Pod]
 
 
 class Occupancy:
@@ -44,28 +53,26 @@ class Occupancy:
             if pod.assigned and not pod.finished and (lingers or pod.uid in retired):
                 self._stuck[pod.assigned].append(pod)
 
-    def foreign(self, node: str) -> Sequence[ParsedPod]:
-        """Return the pods on `node` that are not KWatt's and not finished."""
-        return self._foreign.get(node, ())
-
-    def stuck(self, node: str) -> Sequence[Pod]:
-        """Return KWatt's pods that still draw on `node` but serve nothing that is planned."""
-        return self._stuck.get(node, ())
+    def on(self, node: str) -> Held:
+        """Return what is held on `node` besides incumbents."""
+        return Held(self._foreign.get(node, ()), self._stuck.get(node, ()))
 
 
 def resolve_nodes(
-    index: NodeIndex, classes: Mapping[str, NpuClass], occupancy: Occupancy
+    index: NodeIndex, classes: Mapping[str, NpuClass], occupancy: Occupancy, memory: Memory
 ) -> tuple[tuple[Node, ...], tuple[Notice, ...]]:
     """Give each node its class and its sums, sorted by name; notices say which nodes are not used."""
     shared = shared_hostnames(index.nodes)
     matching = _matching_classes(index, classes)
+    memory.nodes.open(classes)
     resolved: list[Node] = []
     notices: list[Notice] = []
     for number, node in enumerate(index.nodes):
         match = _match(node, tuple(matching.get(number, ())), classes)
         hostname = node.labels.get(names.HOSTNAME_LABEL, "")
         pin_by_name = not hostname or hostname in shared
-        resolved.append(_node(node, match, occupancy, pin_by_name=pin_by_name))
+        held = occupancy.on(node.name)
+        resolved.append(memory.nodes.value(_node, node, match, held, pin_by_name))
         notices += _notices(node, match)
     return tuple(resolved), tuple(notices)
 
@@ -96,8 +103,8 @@ def _match(node: ParsedNode, matching: tuple[str, ...], classes: Mapping[str, Np
     return Match(matching)
 
 
-def _node(node: ParsedNode, match: Match, occupancy: Occupancy, *, pin_by_name: bool) -> Node:
-    foreign, stuck = occupancy.foreign(node.name), occupancy.stuck(node.name)
+def _node(node: ParsedNode, match: Match, held: Held, pin_by_name: bool) -> Node:  # noqa: FBT001 - by position
+    foreign, stuck = held
     npu_names = match.npu_class.resources if match.npu_class else ()
     resource = match.resource or ""
     return Node(

@@ -9,6 +9,7 @@ from kwatt.model.snapshot import Snapshot
 from kwatt.observation.budgets import resolve_budgets
 from kwatt.observation.catalogue import resolve_catalogue
 from kwatt.observation.matching import NodeIndex
+from kwatt.observation.memory import Memory
 from kwatt.observation.nodes import Occupancy, resolve_nodes
 from kwatt.observation.ownership import sort_out
 from kwatt.observation.quotas import resolve_quotas
@@ -27,18 +28,22 @@ class Observation:
     notices: tuple[Notice, ...] = ()
 
 
-def observe(world: World, now: datetime) -> Observation:
-    """Resolve `world` at `now`, an aware time. The same world in any order gives an equal Observation."""
-    owned = sort_out(world)
+def observe(world: World, now: datetime, memory: Memory | None = None) -> Observation:
+    """Resolve `world` at `now`, an aware time. The same world in any order gives an equal Observation.
+
+    With the `memory` of the last observation only what changed since is made anew.
+    """
+    memory = memory or Memory()
+    owned = sort_out(world, memory)
     retired = retired_pods(world, owned)
     catalogue = resolve_catalogue(world.classes, world.profiles)
     occupancy = Occupancy(world.nodes, owned, retired)
     index = NodeIndex(world.nodes)
-    nodes, about_nodes = resolve_nodes(index, catalogue.classes, occupancy)
+    nodes, about_nodes = resolve_nodes(index, catalogue.classes, occupancy, memory)
     budgets, about_budgets = resolve_budgets(world.budgets, index, now)
     quotas, about_quotas = resolve_quotas(world.quotas, owned.foreign)
     active = [pod for pod in owned.pods if pod.uid not in retired]
-    services = resolve_services(world, catalogue, active)
+    services = resolve_services(world, catalogue, active, memory)
     notices = (*catalogue.notices, *about_nodes, *about_budgets, *about_quotas, *services.notices)
     problems = (one.problem for one in world.budgets if one.problem)
     return Observation(

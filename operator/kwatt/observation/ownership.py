@@ -10,14 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from kwatt import names
 from kwatt.model.keys import PodKey, ServiceKey, Variant
 from kwatt.model.snapshot import Deployment, Pod
+from kwatt.observation.memory import Memory
 from kwatt.observation.parsing.pods import TEMPLATE_HASH
 from kwatt.observation.values import ParsedDeployment, ParsedNode, ParsedPod
 from kwatt.observation.world import World
 
+Resources = Mapping[str, tuple[str, ...]]  # the names under which plugins offer a class, by class
 UNKNOWN_VARIANT = Variant(
     "", "", 0, ""
 )  # like nothing that is planned, so it is put right or removed
@@ -32,11 +35,14 @@ class Owned:
     foreign: tuple[ParsedPod, ...]
 
 
-def sort_out(world: World) -> Owned:
+def sort_out(world: World, memory: Memory) -> Owned:
     """Tell KWatt's own Deployments and pods from foreign ones; all sorted by name."""
     resources = {one.name: one.resources for one in world.classes}
+    memory.deployments.open(resources)
+    memory.pods.open(resources)
+    deployment_of, pod_of = partial(_deployment, resources), partial(_pod, resources)
     deployments = {
-        (one.namespace, one.name): _deployment(one, resources)
+        (one.namespace, one.name): memory.deployments.value(deployment_of, one)
         for one in world.deployments
         if one.service
     }
@@ -47,11 +53,13 @@ def sort_out(world: World) -> Owned:
         deployment = _deployment_of(pod, deployments)
         if deployment is None and pod.uid in world.recognised:
             deployment = _former_deployment(pod)
-        variant = _variant(pod.labels, pod.asked, resources) if deployment else None
-        if deployment is None or variant is None:
+        made = None
+        if deployment is not None:
+            made = memory.pods.value(pod_of, pod, deployment, pins.pin(pod))
+        if made is None:
             foreign.append(pod)
         else:
-            own.append(_pod(pod, variant, deployment, pins))
+            own.append(made)
     return Owned(
         deployments=tuple(deployments[key] for key in sorted(deployments)),
         pods=tuple(sorted(own, key=lambda pod: pod.key)),
@@ -113,7 +121,7 @@ def _former_deployment(pod: ParsedPod) -> Deployment:
 
 
 def _variant(
-    labels: Mapping[str, str], asked: Mapping[str, int], resources: Mapping[str, tuple[str, ...]]
+    labels: Mapping[str, str], asked: Mapping[str, int], resources: Resources
 ) -> Variant | None:
     """Read the variant from KWatt's labels and the NPU resource from what is asked for."""
     count = labels.get(names.NPUS_LABEL, "")
@@ -132,7 +140,7 @@ def _variant(
     return Variant(npu_class, candidates[0], npus, labels.get(names.SETTING_LABEL, ""))
 
 
-def _deployment(one: ParsedDeployment, resources: Mapping[str, tuple[str, ...]]) -> Deployment:
+def _deployment(resources: Resources, one: ParsedDeployment) -> Deployment:
     return Deployment(
         namespace=one.namespace,
         name=one.name,
@@ -147,7 +155,13 @@ def _deployment(one: ParsedDeployment, resources: Mapping[str, tuple[str, ...]])
     )
 
 
-def _pod(pod: ParsedPod, variant: Variant, deployment: Deployment, pins: _Pins) -> Pod:
+def _pod(
+    resources: Resources, pod: ParsedPod, deployment: Deployment, pin: str | None
+) -> Pod | None:
+    """Return a pod of a Deployment of KWatt's, None where it is not of any variant."""
+    variant = _variant(pod.labels, pod.asked, resources)
+    if variant is None:
+        return None
     return Pod(
         key=PodKey(pod.namespace, pod.name),
         uid=pod.uid,
@@ -156,7 +170,7 @@ def _pod(pod: ParsedPod, variant: Variant, deployment: Deployment, pins: _Pins) 
         variant=variant,
         deployment=deployment.name,
         node=pod.node,
-        pin=pins.pin(pod),
+        pin=pin,
         gated=pod.gated,
         terminating=pod.terminating,
         finished=pod.finished,

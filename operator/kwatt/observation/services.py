@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kwatt.model.keys import ServiceKey, Variant
 from kwatt.model.snapshot import Incumbent, Pod, Service
 from kwatt.observation.catalogue import Catalogue
+from kwatt.observation.memory import Memo, Memory, Resolved
 from kwatt.observation.ownership import Owned
 from kwatt.observation.values import Invalid, Notice, NoticeReason, ParsedPriority, ParsedService
 from kwatt.observation.world import World
@@ -41,13 +42,15 @@ def retired_pods(world: World, owned: Owned) -> frozenset[str]:
     )
 
 
-def resolve_services(world: World, catalogue: Catalogue, pods: Iterable[Pod]) -> Services:
+def resolve_services(
+    world: World, catalogue: Catalogue, pods: Iterable[Pod], memory: Memory
+) -> Services:
     """Resolve every service; `pods` are KWatt's own without the retired ones.
 
     A service that can't be planned but has replicas is `held`: it keeps them, and nothing is added. One
     whose spec can't even be read is held with a target of 0.
     """
-    resolver = _Resolver(world, catalogue, pods)
+    resolver = _Resolver(world, catalogue, pods, memory.services)
     wanted = sorted(
         (one for one in world.services if not one.deleting),
         key=lambda one: (one.namespace, one.name),
@@ -63,8 +66,15 @@ def resolve_services(world: World, catalogue: Catalogue, pods: Iterable[Pod]) ->
 class _Resolver:
     """Collects services, problems and notices; the lookups are made once."""
 
-    def __init__(self, world: World, catalogue: Catalogue, pods: Iterable[Pod]) -> None:
+    def __init__(
+        self,
+        world: World,
+        catalogue: Catalogue,
+        pods: Iterable[Pod],
+        memo: Memo[ParsedService, Resolved],
+    ) -> None:
         self._catalogue = catalogue
+        self._memo = memo
         self._verdicts = world.verdicts
         self._priorities = _priorities(world.priorities)
         self._default = _default_priority(world.priorities)
@@ -77,6 +87,15 @@ class _Resolver:
         for pod in pods:
             if pod.assigned in nodes and not pod.terminating and not pod.finished:
                 self._pods[pod.service].append(pod)
+        self._memo.open(
+            (
+                catalogue,
+                self._priorities,
+                self._default,
+                self._pod_priorities,
+                self._broken_profiles,
+            )
+        )
         self._services: list[Service] = []
         self._invalid: list[Invalid] = []
         self._notices: list[Notice] = []
@@ -86,14 +105,21 @@ class _Resolver:
         return Services(services, tuple(self._invalid), tuple(self._notices))
 
     def resolve(self, one: ParsedService) -> None:
-        problem = self._problem(one)
+        pods = self._pods.get(ServiceKey(one.namespace, one.name), [])
+        verdict = self._verdicts.get((one.uid, one.generation))
+        service, problem, notices = self._memo.value(self._resolved, one, pods, verdict)
+        self._services += [service] if service else []
+        self._invalid += [problem] if problem else []
+        self._notices += notices
+
+    def _resolved(self, one: ParsedService, pods: Sequence[Pod], verdict: str | None) -> Resolved:
+        problem = self._problem(one, verdict)
         key = ServiceKey(one.namespace, one.name)
-        if problem:
-            self._invalid.append(problem)
-        if problem is None or self._pods[key]:
+        service = None
+        if problem is None or pods:
             held = problem.message if problem else self._no_class(one)
-            self._services.append(self._service(key, one, held))
-        self._notices += self._unknown_classes(one)
+            service = self._service(key, one, held)
+        return service, problem, self._unknown_classes(one)
 
     def hold(self, broken: Invalid) -> None:
         """Keep the replicas of a service whose spec can't be read."""
@@ -122,9 +148,8 @@ class _Resolver:
             held=held,
         )
 
-    def _problem(self, one: ParsedService) -> Invalid | None:
+    def _problem(self, one: ParsedService, verdict: str | None) -> Invalid | None:
         """Return what keeps the service from being planned, the first thing to mend."""
-        verdict = self._verdicts.get((one.uid, one.generation))
         if verdict is not None:
             return _invalid(one, "spec.template", verdict)
         if one.model not in self._catalogue.profiles:
@@ -159,13 +184,13 @@ class _Resolver:
             return None
         return f"no NPUClass that it may use is there and schedulable: {', '.join(sorted(wanted))}"
 
-    def _unknown_classes(self, one: ParsedService) -> list[Notice]:
+    def _unknown_classes(self, one: ParsedService) -> tuple[Notice, ...]:
         unknown = sorted(set(one.allowed or ()) - self._catalogue.known.keys())
         if not unknown:
-            return []
+            return ()
         message = f"spec.npuClasses names {', '.join(unknown)}, which no NPUClass is called"
         reason = NoticeReason.UNKNOWN_CLASS
-        return [Notice(_SERVICE, one.namespace, one.name, reason, message)]
+        return (Notice(_SERVICE, one.namespace, one.name, reason, message),)
 
     def _priority(self, key: ServiceKey, one: ParsedService) -> int:
         if one.priority_class is None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Self, TypeVar
+from typing import Any, Self
 
 from kwatt.observation.values import (
     Invalid,
@@ -21,7 +22,6 @@ from kwatt.observation.values import (
 )
 
 Verdicts = Mapping[tuple[str, int], str]
-Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +55,20 @@ class World:
         recognised: frozenset[str] = frozenset(),
     ) -> Self:
         """Sort parsed entries of all kinds into a World."""
-        seen = tuple(entries)
+        seen: defaultdict[type, list[Any]] = defaultdict(list)
+        for entry in entries:
+            seen[type(entry)].append(entry)
         return cls(
-            nodes=_only(ParsedNode, seen),
-            pods=_only(ParsedPod, seen),
-            deployments=_only(ParsedDeployment, seen),
-            priorities=_only(ParsedPriority, seen),
-            quotas=_only(ParsedQuota, seen),
-            classes=_only(ParsedClass, seen),
-            profiles=_only(ParsedProfile, seen),
-            services=_only(ParsedService, seen),
-            budgets=_only(ParsedBudget, seen),
-            invalid=_only(Invalid, seen),
+            nodes=tuple(seen[ParsedNode]),
+            pods=tuple(seen[ParsedPod]),
+            deployments=tuple(seen[ParsedDeployment]),
+            priorities=tuple(seen[ParsedPriority]),
+            quotas=tuple(seen[ParsedQuota]),
+            classes=tuple(seen[ParsedClass]),
+            profiles=tuple(seen[ParsedProfile]),
+            services=tuple(seen[ParsedService]),
+            budgets=tuple(seen[ParsedBudget]),
+            invalid=tuple(seen[Invalid]),
             verdicts=dict(verdicts or {}),
             recognised=recognised,
         )
-
-
-def _only(kind: type[Entry], entries: Iterable[object]) -> tuple[Entry, ...]:
-    return tuple(entry for entry in entries if isinstance(entry, kind))

@@ -16,6 +16,7 @@ from kwatt.changes.values import Changes
 from kwatt.metrics import Metrics
 from kwatt.model.keys import ServiceKey
 from kwatt.model.plan import Plan
+from kwatt.observation.memory import Memory
 from kwatt.observation.observe import Observation, next_boundary, observe
 from kwatt.observation.values import ParsedClass, ParsedProfile
 from kwatt.planning.plan import plan
@@ -45,12 +46,13 @@ class Parts:
 
 
 class Cycle:
-    """Runs cycles; remembers only the last plan's hash, to log when it changes."""
+    """Runs cycles; remembers the last plan's hash, to log when it changes, and what it observed last."""
 
     def __init__(self, parts: Parts, clock: Callable[[], float] = time.perf_counter) -> None:
         self._parts = parts
         self._clock = clock
         self._hash = ""
+        self._memory = Memory()
 
     async def run(self, now: datetime) -> float | None:
         """Observe, plan, apply, describe; return after how many seconds to look again."""
@@ -83,7 +85,7 @@ class Cycle:
 
     async def _observe(self, now: datetime) -> Observation:
         store, validator = self._parts.store, self._parts.validator
-        observation = observe(store.world(validator.verdicts), now)
+        observation = observe(store.world(validator.verdicts), now, self._memory)
         invalid = {(one.uid, one.generation) for one in observation.invalid}
         usable = [
             owner
@@ -92,7 +94,7 @@ class Cycle:
             or (owner.uid, owner.generation) in validator.verdicts
         ]
         if await validator.validate(usable, observation.snapshot):
-            observation = observe(store.world(validator.verdicts), now)
+            observation = observe(store.world(validator.verdicts), now, self._memory)
         store.recognise(pod.uid for pod in observation.snapshot.pods)
         return observation
 

@@ -20,6 +20,7 @@ Entry = Parsed | Invalid | OwnedService
 
 OWN_KINDS: Final = ("InferenceService", "NPUClass", "ModelProfile", "PowerBudget")
 _LIMITS: Final = ("NPUClass", "ModelProfile", "PowerBudget", "ResourceQuota")
+_VERSIONED: Final = ("Node", "Pod")  # equal ones may still differ in the resource version
 KINDS: Final = (
     *OWN_KINDS,
     "Node",
@@ -73,7 +74,8 @@ class Store:
             self._keep_cap(uid, entry)
             return
         self._unreadable.pop(uid, None)
-        self._entries[kind][uid] = entry
+        if before != entry or kind in _VERSIONED:
+            self._entries[kind][uid] = entry
         if before != entry:
             self._changed(kind)
 
