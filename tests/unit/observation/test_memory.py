@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,6 +77,31 @@ def test_a_memory_changes_nothing(scenes: list[tuple[Any, ...]]) -> None:
 
     for entries, verdicts, recognised in scenes:
         world = World.of((one for one in entries if one), verdicts, recognised)
+        assert observe(world, NOW, memory) == observe(world, NOW)
+
+
+def prioritised(priority: int) -> bodies.Body:
+    body = bodies.own_pod("p")
+    return {**body, "spec": {**body["spec"], "priority": priority}}
+
+
+@pytest.mark.parametrize(
+    ("others", "before", "after"),
+    [
+        ([bodies.service(priorityClassName="gone")], prioritised(1), prioritised(2)),
+        ([bodies.service(model="v8")], bodies.profile("v8", []), bodies.profile("v8", unit="A")),
+        ([bodies.service(model="v8")], bodies.profile("v8", []), bodies.profile("v8")),
+    ],
+)
+def test_a_service_that_is_the_same_sees_what_is_around_it(
+    others: list[bodies.Body], before: bodies.Body, after: bodies.Body
+) -> None:
+    around = [bodies.node(), bodies.npu_class(), bodies.profile(), bodies.deployment()]
+    fixed = [parse(one["kind"], one) for one in (*around, bodies.own_pod("r"), *others)]
+    memory = Memory()
+
+    for body in (before, after):
+        world = World.of([*fixed, parse(body["kind"], body)])
         assert observe(world, NOW, memory) == observe(world, NOW)
 
 
