@@ -54,11 +54,13 @@ class _Text:
     def next(self) -> str:
         """Return the next character that is not white space, "" at the end."""
         while True:
-            match = _SPACE.match(self._text, self._at)
-            self._at = match.end() if match else self._at
             if self._at < len(self._text):
-                return self._text[self._at]
-            if not self._more():
+                character = self._text[self._at]
+                if character not in " \t\n\r":
+                    return character
+                match = _SPACE.match(self._text, self._at)
+                self._at = match.end() if match else self._at
+            elif not self._more():
                 return ""
 
     def skip(self, character: str) -> None:
@@ -119,14 +121,16 @@ def _new_key(text: _Text, members: Mapping[str, Any]) -> str:
 def _items(text: _Text, members: Mapping[str, Any]) -> Iterator[Body]:
     """Yield the objects of an array; those of a NodeList and its like are what the list says that they are."""
     text.skip("[")
-    while text.next() != "]":
+    if text.next() == "]":
+        text.skip("]")
+        return
+    while True:
         item = text.value()
         if isinstance(item, dict):
             yield item if "kind" in item else {**_kind_of_items(members), **item}
-        if text.next() != "]":
-            text.skip(",")
-            if text.next() == "]":
-                raise _NoListError
+        if text.next() == "]":
+            break
+        text.skip(",")
     text.skip("]")
 
 

@@ -52,6 +52,9 @@ class Demand:
         return {name: self.amounts[name] for name in sorted(self.amounts) if "/" in name}
 
 
+_NOTHING = Demand()
+
+
 def demand_of(spec: Body, path: str = "spec.") -> Demand:
     """Sum what a pod asks for, as kube-scheduler does.
 
@@ -60,7 +63,7 @@ def demand_of(spec: Body, path: str = "spec.") -> Demand:
     the sum. The overhead comes on top.
     https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
     """
-    sidecars = peak = Demand()
+    sidecars = peak = _NOTHING
     for container in read_items(spec, "initContainers", path):
         own = _requests(container, f"{path}initContainers.")
         if container.get("restartPolicy") == "Always":
@@ -80,12 +83,16 @@ def demand_of(spec: Body, path: str = "spec.") -> Demand:
 def _requests(container: Body, path: str) -> Demand:
     """Return a container's requests; a limit counts where its request is missing."""
     resources = read_mapping(container, "resources", path)
+    if not resources:
+        return _NOTHING
     limits = _amounts(read_mapping(resources, "limits", path), f"{path}resources.limits.")
     requests = _amounts(read_mapping(resources, "requests", path), f"{path}resources.requests.")
     return Demand({**limits.amounts, **requests.amounts}) if limits.amounts else requests
 
 
 def _amounts(pairs: Body, path: str) -> Demand:
+    if not pairs:
+        return _NOTHING
     return Demand({str(name): amount(str(name), pairs[name], path + str(name)) for name in pairs})
 
 
