@@ -11,6 +11,7 @@ import gc
 import json
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -36,10 +37,10 @@ class Stopwatch:
 def main() -> int:
     """Do what the command does, step by step."""
     gc.disable()  # as the command does
-    watch = Stopwatch()
+    watch, given = Stopwatch(), Namespace(filename=[sys.argv[1]], set=[])
     plan, observe, world, proven_plan = watch.time("import", _imported)
-    entries = watch.time("parse", lambda: plan.read_entries([sys.argv[1]], sys.stdin))
-    observation = watch.time("observe", lambda: observe(world.of(entries.values()), NOW))
+    entries = watch.time("parse", lambda: plan.read_entries(given, list))
+    observation = watch.time("observe", lambda: observe(world.of(entries), NOW))
     planned = watch.time("plan", lambda: proven_plan(observation.snapshot))
     report = plan.Report(observation.snapshot, planned, observation.invalid, observation.notices)
     watch.time("output", lambda: plan.as_json(report))

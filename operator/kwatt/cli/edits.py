@@ -44,6 +44,19 @@ _CLASS: Final = {
 _CAP: Final = Field(("watts",), "W")
 
 
+_READ: Final = {
+    "budget": ("PowerBudget",),
+    "service": ("InferenceService",),
+    "class": ("NPUClass",),
+    "nodes": ("NPUClass", "Node"),
+}
+
+
+def kinds_of(edits: Iterable[str]) -> frozenset[str]:
+    """Return the kinds of the objects that `apply_edits` needs."""
+    return frozenset(kind for edit in edits for kind in _READ.get(edit.partition("/")[0], ()))
+
+
 def apply_edits(objects: Objects, edits: Iterable[str]) -> Objects:
     """Return `objects` with each `TARGET=VALUE` applied in turn. Raises InvalidInput."""
     for edit in edits:

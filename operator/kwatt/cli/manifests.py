@@ -54,21 +54,15 @@ KubernetesLoader.add_implicit_resolver(_REAL, _FLOAT, list("-+0123456789."))
 Key = tuple[str, str, str]
 Objects = dict[Key, Body]
 Made = TypeVar("Made")
-_NAMELESS = ""
 
 
-def collect(bodies: Iterable[Body]) -> Objects:
-    """Keep the objects of the kinds that a plan is made from; of two with one name the later one counts."""
-    return by_key((key_of(body), body) for body in bodies)
-
-
-def by_key(made: Iterable[tuple[Key | None, Made]]) -> dict[Key, Made]:
-    """Keep what was made of the objects that have a key; of two with one key the later one counts."""
+def by_key(made: Iterable[tuple[Key, Made] | None]) -> dict[Key, Made]:
+    """Keep what was made of each object by its key; of two with one name the later one counts."""
     found: dict[Key, Made] = {}
-    for key, one in made:
-        if key is not None:
-            kind, namespace, name = key
-            found[key if name else (kind, namespace, f"(number {len(found)})")] = one
+    for one in made:
+        if one is not None:
+            (kind, namespace, name), value = one
+            found[kind, namespace, name or f"(number {len(found)})"] = value
     return found
 
 
@@ -83,7 +77,7 @@ def key_of(body: Body) -> Key | None:
     try:
         identity: Identity = read_identity(body, kind, namespaced=kind in NAMESPACED)
     except InvalidInput:
-        return kind, "", _NAMELESS
+        return kind, "", ""
     return kind, identity.namespace, identity.name
 
 
@@ -97,17 +91,12 @@ def _group(api_version: str) -> str:
     return api_version.partition("/")[0] if "/" in api_version else ""
 
 
-def read_sources(sources: Iterable[str], stdin: TextIO) -> Iterator[Body]:
-    """Read all objects in files, folders (with all below them) and `-`, `stdin`. Raises InvalidInput."""
-    return read_each(sources, stdin, lambda body: body)
-
-
 def read_each(
     sources: Iterable[str], stdin: TextIO, make: Callable[[Body], Made]
 ) -> Iterator[Made]:
-    """Yield what `make` gives for each object, of which it must keep nothing large. Raises InvalidInput.
+    """Yield what `make` gives for each object in files, folders (with all below them) and `-`, `stdin`.
 
-    `make` may be called for objects of which nothing is yielded.
+    Raises InvalidInput. `make` may be called for objects of which nothing is yielded.
     """
     for source in sources:
         if source == STDIN:

@@ -7,16 +7,17 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, TextIO, TypeVar
+from functools import partial
+from typing import Any, Final
 
 import yaml
 
 from kwatt.cli.arguments import Parser, parse_now
 from kwatt.cli.document import document
-from kwatt.cli.edits import apply_edits
-from kwatt.cli.manifests import Key, by_key, collect, key_of, read_each, read_sources
+from kwatt.cli.edits import apply_edits, kinds_of
+from kwatt.cli.manifests import Key, by_key, key_of, read_each
 from kwatt.cli.report import Report
 from kwatt.cli.table import table
 from kwatt.cli.text import Style
@@ -29,7 +30,6 @@ from kwatt.observation.world import World
 from kwatt.planning.plan import proven_plan
 
 Entry = Parsed | Invalid
-Made = TypeVar("Made")
 ReadCluster = Callable[[str | None], Iterable[Body]]
 ALL_PLACED: Final = 0
 NOT_ALL_PLACED: Final = 3
@@ -53,7 +53,7 @@ def main(argv: Sequence[str], read_cluster: ReadCluster) -> int:
     """Run `kwatt plan` and return its exit status. Raises KWattError for unusable input."""
     arguments = _parser().parse_args(argv)
     now = parse_now(arguments.now) if arguments.now else datetime.now(UTC).replace(microsecond=0)
-    report = report_of(_entries(arguments, read_cluster), now)
+    report = report_of(read_entries(arguments, read_cluster), now)
     sys.stdout.write(_RENDERERS[arguments.output](report))
     if report.plan.unproven:
         sys.stderr.write(f"kwatt plan: no bound was proven: {report.plan.unproven}\n")
@@ -74,32 +74,28 @@ def exit_status(report: Report) -> int:
     return NOT_ALL_PLACED if report.plan.unplaced or invalid else ALL_PLACED
 
 
-def _entries(arguments: argparse.Namespace, read_cluster: ReadCluster) -> Iterable[Entry]:
-    """Parse all objects; their bodies are kept only where something in them is to be set."""
+def read_entries(arguments: argparse.Namespace, read_cluster: ReadCluster) -> list[Entry]:
+    """Parse all objects, one after the other; the bodies of those that may be edited are kept till then."""
     sources: list[str] = arguments.filename
-    if not sources or arguments.set:
-        bodies = read_sources(sources, sys.stdin) if sources else read_cluster(arguments.context)
-        objects = apply_edits(_something(collect(bodies), sources), arguments.set)
-        return (parse(kind, body) for (kind, _, _), body in objects.items())
-    return _something(read_entries(sources, sys.stdin), sources).values()
-
-
-def read_entries(sources: Iterable[str], stdin: TextIO) -> dict[Key, Entry]:
-    """Read and parse all objects, one after the other. Raises InvalidInput for what can't be read."""
-    made = read_each(sources, stdin, _entry)
-    return by_key(entry for entry in made if entry is not None)
-
-
-def _entry(body: Body) -> tuple[Key, Entry] | None:
-    key = key_of(body)
-    return None if key is None else (key, parse(key[0], body))
-
-
-def _something(found: dict[Key, Made], sources: Sequence[str]) -> dict[Key, Made]:
+    make = partial(_made, kinds_of(arguments.set))
+    if sources:
+        found = by_key(read_each(sources, sys.stdin, make))
+    else:
+        found = by_key(map(make, read_cluster(arguments.context)))
     if sources and not found:
         kinds = ", ".join(API_VERSIONS)
         raise InvalidInput(", ".join(sources), f"holds no manifest of any of {kinds}")
-    return found
+    bodies = {key: one for key, one in found.items() if isinstance(one, Mapping)}
+    edited = apply_edits(bodies, arguments.set)
+    rest = [one for one in found.values() if not isinstance(one, Mapping)]
+    return [*rest, *(parse(kind, body) for (kind, _, _), body in edited.items())]
+
+
+def _made(kept: frozenset[str], body: Body) -> tuple[Key, Entry | Body] | None:
+    key = key_of(body)
+    if key is None:
+        return None
+    return key, body if key[0] in kept else parse(key[0], body)
 
 
 def _parser() -> Parser:

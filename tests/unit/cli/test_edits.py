@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kwatt.cli.edits import apply_edits
-from kwatt.cli.manifests import Objects, collect
+from kwatt.cli.manifests import Objects, key_of
 from kwatt.errors import InvalidInput
 from unit.observation import bodies
 
@@ -15,15 +15,14 @@ SERVICE = ("InferenceService", "city", "traffic")
 
 
 def objects() -> Objects:
-    return collect(
-        [
-            bodies.node("n1"),
-            bodies.npu_class(),
-            bodies.profile(),
-            bodies.service(),
-            bodies.budget("rack", windows=[bodies.window()]),
-        ]
-    )
+    found = [
+        bodies.node("n1"),
+        bodies.npu_class(),
+        bodies.profile(),
+        bodies.service(),
+        bodies.budget("rack", windows=[bodies.window()]),
+    ]
+    return {key: body for body in found if (key := key_of(body))}
 
 
 def spec_after(edit: str, key: tuple[str, str, str]) -> Any:

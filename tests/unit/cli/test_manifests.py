@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
-from kwatt.cli.manifests import collect, read_documents, read_sources
+from kwatt.cli.manifests import Objects, by_key, key_of, read_documents, read_each
 from kwatt.errors import InvalidInput
+from kwatt.observation.parsing.reading import Body
+
+
+def collect(found: Iterable[Body]) -> Objects:
+    return by_key((key, body) for body in found if (key := key_of(body)))
+
+
+def read_sources(sources: list[str], stdin: TextIO) -> Iterator[Body]:
+    return read_each(sources, stdin, lambda body: body)
+
 
 NODE = "kind: Node\napiVersion: v1\nmetadata: {name: n1}\n"
 
