@@ -50,6 +50,7 @@ class _Text:
         self._read = read
         self._text = ""
         self._at = 0
+        self._length = 0
 
     def next(self) -> str:
         """Return the next character that is not white space, "" at the end."""
@@ -73,13 +74,16 @@ class _Text:
         """Decode a string, an object or an array; a number could be cut off without a sign of it."""
         if self.next() not in ('"', "{", "["):
             raise _NoListError
+        if len(self._text) - self._at < 2 * self._length:
+            self._more()  # to find out that a value like the last one is cut off would take longer
         while True:
             try:
-                value, self._at = _decode(self._text, self._at)
+                value, end = _decode(self._text, self._at)
             except ValueError as error:  # cut off, or no JSON
                 if not self._more():
                     raise _NoListError from error
             else:
+                self._length, self._at = end - self._at, end
                 return value
 
     def _more(self) -> bool:
