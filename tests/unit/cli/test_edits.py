@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kwatt.cli.edits import apply_edits
+from kwatt.cli.edits import apply_edits, kinds_of
 from kwatt.cli.manifests import Objects, key_of
 from kwatt.errors import InvalidInput
 from unit.observation import bodies
@@ -111,3 +111,21 @@ def test_without_a_node_of_the_class_there_is_none_to_copy() -> None:
 
     with pytest.raises(InvalidInput, match="there is no node of NPUClass atom to copy"):
         apply_edits(without, ["nodes/atom=+1"])
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "budget/rack=70W",
+        "service/city/traffic.perSecond=5",
+        "class/atom.idle=20",
+        "nodes/atom=+2",
+    ],
+)
+def test_an_edit_needs_no_objects_of_other_kinds(edit: str) -> None:
+    needed = {key: body for key, body in objects().items() if key[0] in kinds_of([edit])}
+
+    edited = apply_edits(needed, [edit])
+
+    assert edited != needed
+    assert {**objects(), **edited} == apply_edits(objects(), [edit])
