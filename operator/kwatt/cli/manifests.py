@@ -143,14 +143,17 @@ def read_documents(text: str, source: str) -> Iterator[Body]:
         yield from _unfolded(document, source)
 
 
-def _documents(text: str, source: str) -> list[object]:
+def _documents(text: str, source: str) -> Iterator[object]:
     if text.lstrip()[:1] in ("{", "["):
         try:
-            return [json.loads(text)]
+            whole = json.loads(text)
         except (ValueError, RecursionError):
             pass  # perhaps YAML in braces; what the YAML reader says names the line
+        else:
+            yield whole
+            return
     try:
-        return list(yaml.load_all(text, Loader=KubernetesLoader))
+        yield from yaml.load_all(text, Loader=KubernetesLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
