@@ -108,7 +108,7 @@ class Operator:
     def cycle(self) -> int:
         """Observe, plan, apply; return how many writes were tried."""
         before = self.writes
-        snapshot = observe(self.view.world(), self.cluster.now, self.memory).snapshot
+        snapshot = observe(self.view.world(), self.cluster.now, memory=self.memory).snapshot
         self.view.recognised = frozenset(pod.uid for pod in snapshot.pods)
         changes = diff(snapshot, plan(snapshot), self.shares.advertised(snapshot))
         self._apply(changes, snapshot)

@@ -28,7 +28,7 @@ class Observation:
     notices: tuple[Notice, ...] = ()
 
 
-def observe(world: World, now: datetime, memory: Memory | None = None) -> Observation:
+def observe(world: World, now: datetime, *, memory: Memory | None = None) -> Observation:
     """Resolve `world` at `now`, an aware time. The same world in any order gives an equal Observation.
 
     With the `memory` of the last observation only what changed since is made anew.

@@ -85,7 +85,7 @@ class Cycle:
 
     async def _observe(self, now: datetime) -> Observation:
         store, validator = self._parts.store, self._parts.validator
-        observation = observe(store.world(validator.verdicts), now, self._memory)
+        observation = observe(store.world(validator.verdicts), now, memory=self._memory)
         invalid = {(one.uid, one.generation) for one in observation.invalid}
         usable = [
             owner
@@ -94,7 +94,7 @@ class Cycle:
             or (owner.uid, owner.generation) in validator.verdicts
         ]
         if await validator.validate(usable, observation.snapshot):
-            observation = observe(store.world(validator.verdicts), now, self._memory)
+            observation = observe(store.world(validator.verdicts), now, memory=self._memory)
         store.recognise(pod.uid for pod in observation.snapshot.pods)
         return observation
 

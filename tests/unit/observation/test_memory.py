@@ -77,7 +77,7 @@ def test_a_memory_changes_nothing(scenes: list[tuple[Any, ...]]) -> None:
 
     for entries, verdicts, recognised in scenes:
         world = World.of((one for one in entries if one), verdicts, recognised)
-        assert observe(world, NOW, memory) == observe(world, NOW)
+        assert observe(world, NOW, memory=memory) == observe(world, NOW)
 
 
 def prioritised(priority: int) -> bodies.Body:
@@ -102,15 +102,15 @@ def test_a_service_that_is_the_same_sees_what_is_around_it(
 
     for body in (before, after):
         world = World.of([*fixed, parse(body["kind"], body)])
-        assert observe(world, NOW, memory) == observe(world, NOW)
+        assert observe(world, NOW, memory=memory) == observe(world, NOW)
 
 
 def test_what_did_not_change_is_the_very_same() -> None:
     memory = Memory()
     world = World.of(states[0] for states in PARSED)
-    before = observe(world, NOW, memory).snapshot
+    before = observe(world, NOW, memory=memory).snapshot
 
-    after = observe(world, NOW, memory).snapshot
+    after = observe(world, NOW, memory=memory).snapshot
 
     for kind in ("nodes", "services", "pods", "deployments"):
         assert getattr(before, kind)
