@@ -33,6 +33,7 @@ class Fleet:
     classes: int = 20
     profiles: int = 40
     nodes_per_rack: int = 20
+    watts_per_node: int = 700  # of the budget over all nodes; 400 leave half of the services out
     seed: int = 1
 
 
@@ -137,7 +138,11 @@ def _budgets(fleet: Fleet) -> Iterator[Body]:
         spec: Body = {"nodeSelector": {"matchLabels": {RACK: _rack(number)}}, "watts": watts}
         yield _own("PowerBudget", {"name": _rack(number)}, {**spec, "hostWatts": host}, number)
     every = {"matchExpressions": [{"key": PRODUCT, "operator": "Exists"}]}
-    total = {"nodeSelector": every, "watts": fleet.nodes * 700, "hostWatts": fleet.nodes * 100}
+    total = {
+        "nodeSelector": every,
+        "watts": fleet.nodes * fleet.watts_per_node,
+        "hostWatts": fleet.nodes * 100,
+    }
     yield _own("PowerBudget", {"name": "all"}, total, len(racks))
 
 

@@ -1,6 +1,6 @@
 """`kwatt plan -f FILE -o json` on a large fleet: seconds of the command and of its steps, and the most memory.
 
-python tests/bench/offline.py [--services N] [--nodes N] [--pods N] [--runs N]
+python tests/bench/offline.py [--services N] [--nodes N] [--pods N] [--watts-per-node N] [--runs N]
 """
 
 from __future__ import annotations
@@ -139,11 +139,14 @@ def rows(measured: Sequence[Offline]) -> Iterator[tuple[str, ...]]:
 def main() -> int:
     """Measure one fleet and print the table."""
     parser = argparse.ArgumentParser(description="Measure kwatt plan on a fleet from a file.")
-    for name, default in (("services", 10_000), ("nodes", 5_000), ("pods", 0), ("runs", 3)):
-        parser.add_argument(f"--{name}", type=int, default=default)
-    options = parser.parse_args()
-    fleet = Fleet(services=options.services, nodes=options.nodes, pods=options.pods)
-    found = measure(fleet, options.runs)
+    fleet = Fleet()
+    for name in ("services", "nodes", "pods", "watts_per_node"):
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, type=int, default=getattr(fleet, name))
+    parser.add_argument("--runs", type=int, default=3)
+    options = vars(parser.parse_args())
+    runs = options.pop("runs")
+    found = measure(Fleet(**options), runs)
     for line in rows([found]):
         print("  ".join(cell.rjust(9) for cell in line))
     print(f"others kept {found.others:.1f} cores busy")
