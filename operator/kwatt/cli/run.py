@@ -29,7 +29,7 @@ from kwatt.metrics import Metrics
 from kwatt.names import SERVICE_LABEL
 from kwatt.reconciler.applying import Applier
 from kwatt.reconciler.cycle import Cycle, Parts
-from kwatt.reconciler.loop import Loop
+from kwatt.reconciler.loop import Loop, wall_clock
 from kwatt.reconciler.reporting import Reporter
 from kwatt.reconciler.shares import Shares
 from kwatt.reconciler.store import OWN_KINDS, Store
@@ -185,6 +185,7 @@ def _cycle(
             reporter=Reporter(store, outbox, Events(client), metrics, time.monotonic),
             metrics=metrics,
             list_pods=informers["Pod"].catch_up,
+            wall=wall_clock,
         )
     )
 

@@ -111,10 +111,27 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
+class Coming:
+    """A lower cap that is planned with already, because taking replicas off takes its time.
+
+    It comes `at`, when the window opens (`opens`) or closes; replicas are taken off `since`. Both are in UTC,
+    `zone` is the window's. Until then `cap` is in force.
+    """
+
+    window: str
+    opens: bool
+    at: datetime
+    since: datetime
+    zone: str
+    cap: Power
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """A PowerBudget at the snapshot's time: `cap` is the least of the open windows', else the spec's.
 
-    `nodes` are the names of the nodes it covers, sorted. `empty_off`: an empty node draws nothing.
+    Where a lower one is due before replicas could be taken off, `cap` is that one already and `coming` says
+    what it is. `nodes` are the names of the nodes it covers, sorted. `empty_off`: an empty node draws nothing.
     """
 
     name: str
@@ -123,6 +140,7 @@ class Budget:
     nodes: tuple[str, ...]
     empty_off: bool = False
     window: str | None = None
+    coming: Coming | None = None
 
 
 @dataclass(frozen=True, slots=True)

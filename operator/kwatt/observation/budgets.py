@@ -1,34 +1,40 @@
-"""Budgets of the snapshot: the cap in force now and the nodes under it."""
+"""Budgets of the snapshot: the cap to plan with now and the nodes under it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kwatt.model.snapshot import Budget
+from kwatt.observation.caps import PlannedCap, lead_of, planned_cap
 from kwatt.observation.matching import NodeIndex
 from kwatt.observation.values import Notice, NoticeReason, ParsedBudget
-from kwatt.observation.windows import cap_at
 
 
 def resolve_budgets(
-    budgets: Iterable[ParsedBudget], index: NodeIndex, now: datetime
+    budgets: Iterable[ParsedBudget], index: NodeIndex, usual_lead: timedelta, now: datetime
 ) -> tuple[tuple[Budget, ...], tuple[Notice, ...]]:
-    """Find each budget's nodes and its cap at `now`; a notice for each that covers no node."""
-    resolved = [_budget(one, index, now) for one in sorted(budgets, key=lambda one: one.name)]
+    """Find each budget's nodes and its cap at `now`; a notice for each that covers no node.
+
+    `usual_lead` is how long shedding takes where a budget does not say it itself.
+    """
+    resolved = [
+        _budget(one, index, planned_cap(one, lead_of(one, usual_lead), now))
+        for one in sorted(budgets, key=lambda one: one.name)
+    ]
     notices = [_without_nodes(budget.name) for budget in resolved if not budget.nodes]
     return tuple(resolved), tuple(notices)
 
 
-def _budget(budget: ParsedBudget, index: NodeIndex, now: datetime) -> Budget:
-    cap, window = cap_at(budget, now)
+def _budget(budget: ParsedBudget, index: NodeIndex, planned: PlannedCap) -> Budget:
     return Budget(
         name=budget.name,
-        cap=cap,
+        cap=planned.cap,
         host=budget.host,
         nodes=tuple(index.nodes[number].name for number in index.matching(budget.selector)),
         empty_off=budget.empty_off,
-        window=window,
+        window=planned.window,
+        coming=planned.coming,
     )
 
 

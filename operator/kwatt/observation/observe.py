@@ -7,6 +7,7 @@ from datetime import datetime
 
 from kwatt.model.snapshot import Snapshot
 from kwatt.observation.budgets import resolve_budgets
+from kwatt.observation.caps import next_boundary, usual_lead
 from kwatt.observation.catalogue import resolve_catalogue
 from kwatt.observation.matching import NodeIndex
 from kwatt.observation.memory import Memory
@@ -15,17 +16,20 @@ from kwatt.observation.ownership import sort_out
 from kwatt.observation.quotas import resolve_quotas
 from kwatt.observation.services import resolve_services, retired_pods
 from kwatt.observation.values import Invalid, Notice
-from kwatt.observation.windows import next_change
 from kwatt.observation.world import World
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What is planned, what could not be used and why, and what somebody should know."""
+    """What is planned, what could not be used and why, and what somebody should know.
+
+    `boundary` is the next instant at which the clock changes a cap to plan with, None if it never does.
+    """
 
     snapshot: Snapshot
     invalid: tuple[Invalid, ...] = ()
     notices: tuple[Notice, ...] = ()
+    boundary: datetime | None = None
 
 
 def observe(world: World, now: datetime, *, memory: Memory | None = None) -> Observation:
@@ -40,7 +44,8 @@ def observe(world: World, now: datetime, *, memory: Memory | None = None) -> Obs
     occupancy = Occupancy(world.nodes, owned, retired)
     index = NodeIndex(world.nodes)
     nodes, about_nodes = resolve_nodes(index, catalogue.classes, occupancy, memory)
-    budgets, about_budgets = resolve_budgets(world.budgets, index, now)
+    lead = usual_lead(world)
+    budgets, about_budgets = resolve_budgets(world.budgets, index, lead, now)
     quotas, about_quotas = resolve_quotas(world.quotas, owned.foreign)
     active = [pod for pod in owned.pods if pod.uid not in retired]
     services = resolve_services(world, catalogue, active, memory)
@@ -60,12 +65,8 @@ def observe(world: World, now: datetime, *, memory: Memory | None = None) -> Obs
         ),
         invalid=tuple(sorted((*world.invalid, *services.invalid, *problems), key=_invalid_order)),
         notices=tuple(sorted(notices, key=_notice_order)),
+        boundary=next_boundary(world.budgets, lead, now),
     )
-
-
-def next_boundary(world: World, now: datetime) -> datetime | None:
-    """Return the next instant at which the clock changes any cap, None if there is no such window."""
-    return next_change(world.budgets, now)
 
 
 def _invalid_order(one: Invalid) -> tuple[str, str, str, str, str]:

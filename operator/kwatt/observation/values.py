@@ -16,6 +16,8 @@ from kwatt.model.selectors import AffinityGap, LabelSelector, Taint
 from kwatt.model.snapshot import PodShape
 from kwatt.units import Power, Throughput
 
+DEFAULT_GRACE_SECONDS = 30  # terminationGracePeriodSeconds where nobody says another
+
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
@@ -100,6 +102,7 @@ class ParsedPod:
     released: datetime | None = None
     has_node_selector: bool = False
     affinity_terms: int | AffinityGap | None = None
+    grace_seconds: int = DEFAULT_GRACE_SECONDS
     resource_version: str = field(default="", compare=False)
 
 
@@ -166,7 +169,10 @@ class ParsedProfile:
 
 @dataclass(frozen=True, slots=True)
 class ParsedService:
-    """An InferenceService; `asked` maps extended resources of its templates to the field that asks."""
+    """An InferenceService; `asked` maps extended resources of its templates to the field that asks.
+
+    `grace_seconds` is the longest that one of its pods may take to end.
+    """
 
     uid: str
     namespace: str
@@ -183,6 +189,7 @@ class ParsedService:
     shape: PodShape = field(default_factory=PodShape)
     shapes: Mapping[str, PodShape] = field(default_factory=dict)
     asked: Mapping[str, str] = field(default_factory=dict)
+    grace_seconds: int = DEFAULT_GRACE_SECONDS
     deleting: bool = False
 
 
@@ -200,7 +207,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class ParsedBudget:
-    """A PowerBudget; with a `problem` in its windows the least of all its caps holds until it is mended."""
+    """A PowerBudget; with a `problem` in its windows the least of all its caps holds until it is mended.
+
+    `shed_seconds` is how long before a lower cap replicas are taken off; None: as long as pods take to end.
+    """
 
     uid: str
     name: str
@@ -209,6 +219,7 @@ class ParsedBudget:
     host: Power
     empty_off: bool = False
     windows: tuple[Window, ...] = ()
+    shed_seconds: int | None = None
     problem: Invalid | None = None
     generation: int = 0
 

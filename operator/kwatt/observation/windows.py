@@ -8,14 +8,16 @@ and in the hour that it shows twice a window opens twice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from kwatt.observation.values import ParsedBudget, Window
 from kwatt.units import Power
 
-_WEEK = timedelta(days=8)  # every window opens within a week, give a day for the clock's change
+_DAY = timedelta(days=1)
 _STEP = timedelta(hours=1)  # no zone changes its offset twice within it
 _SECOND = timedelta(seconds=1)
 _MIDNIGHT = time(0, 0)
@@ -47,48 +49,52 @@ def is_open(window: Window, now: datetime) -> bool:
     )
 
 
-def next_change(budgets: Iterable[ParsedBudget], now: datetime) -> datetime | None:
-    """Return the next instant at which a budget's cap changes, or the window that sets it."""
-    budgets = [budget for budget in budgets if budget.windows]
-    windows = [window for budget in budgets for window in budget.windows]
-    caps = [cap_at(budget, now) for budget in budgets]
-    for instant in sorted({one for one in _instants(windows, now) if one > now}):
-        if [cap_at(budget, instant) for budget in budgets] != caps:
-            return instant
-    return None
-
-
-def _instants(windows: Iterable[Window], now: datetime) -> Iterator[datetime]:
-    """Yield all instants in the coming week at which a window may open or close."""
-    by_zone: dict[str, set[time]] = {}
+def instants(windows: Iterable[Window], after: datetime, until: datetime) -> list[datetime]:
+    """Return all instants after `after`, up to `until`, at which a window may open or close, in order."""
+    clocks: dict[str, set[time]] = {}
     for window in windows:
-        by_zone.setdefault(window.zone, set()).update((window.start, window.end or _MIDNIGHT))
-    for name in sorted(by_zone):
-        zone = ZoneInfo(name)
-        yield from _clock_instants(zone, by_zone[name], now)
-        yield from _offset_changes(zone, now)
+        clocks.setdefault(window.zone, set()).update((window.start, window.end or _MIDNIGHT))
+    found = {
+        instant
+        for zone, times in clocks.items()
+        for day in _days(after, until)
+        for instant in (*_shown(zone, frozenset(times), day), *_offset_changes(zone, day))
+    }
+    return sorted(instant for instant in found if after < instant <= until)
 
 
-def _clock_instants(zone: ZoneInfo, clocks: set[time], now: datetime) -> Iterator[datetime]:
-    first = now.astimezone(zone).date()
-    for days in range(_WEEK.days + 1):
-        for clock in clocks:
-            for fold in (0, 1):
-                local = datetime.combine(first + timedelta(days=days), clock, zone)
-                yield local.replace(fold=fold).astimezone(UTC)
+def _days(after: datetime, until: datetime) -> Iterator[date]:
+    """Yield the days of the span in any time zone: UTC's, and one more at either end."""
+    day, last = after.astimezone(UTC).date() - _DAY, until.astimezone(UTC).date() + _DAY
+    while day <= last:
+        yield day
+        day += _DAY
 
 
-def _offset_changes(zone: ZoneInfo, now: datetime) -> Iterator[datetime]:
-    """Yield the instants at which the zone changes its offset, found by halving to the second."""
-    start = now.astimezone(UTC).replace(microsecond=0)
-    while start < now + _WEEK:
-        end = start + _STEP
-        if start.astimezone(zone).utcoffset() != end.astimezone(zone).utcoffset():
-            yield _first_with_new_offset(zone, start, end)
-        start = end
+@lru_cache(maxsize=4096)
+def _shown(zone: str, clocks: frozenset[time], day: date) -> tuple[datetime, ...]:
+    """Return the instants of a day at which a clock of the zone shows one of the times, maybe twice."""
+    return tuple(
+        datetime.combine(day, clock, ZoneInfo(zone)).replace(fold=fold).astimezone(UTC)
+        for clock in clocks
+        for fold in (0, 1)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _offset_changes(name: str, day: date) -> tuple[datetime, ...]:
+    """Return the instants of a day in UTC at which the zone changes its offset."""
+    zone, start = ZoneInfo(name), datetime.combine(day, _MIDNIGHT, UTC)
+    hours = [start + _STEP * hour for hour in range(25)]
+    return tuple(
+        _first_with_new_offset(zone, begin, end)
+        for begin, end in pairwise(hours)
+        if begin.astimezone(zone).utcoffset() != end.astimezone(zone).utcoffset()
+    )
 
 
 def _first_with_new_offset(zone: ZoneInfo, start: datetime, end: datetime) -> datetime:
+    """Halve the span, to the second."""
     old = start.astimezone(zone).utcoffset()
     while end - start > _SECOND:
         middle = (start + (end - start) // 2).replace(microsecond=0)

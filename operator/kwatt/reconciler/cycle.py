@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from kwatt.changes.diff import diff
 from kwatt.changes.values import Changes
@@ -17,9 +17,10 @@ from kwatt.metrics import Metrics
 from kwatt.model.keys import ServiceKey
 from kwatt.model.plan import Plan
 from kwatt.observation.memory import Memory
-from kwatt.observation.observe import Observation, next_boundary, observe
+from kwatt.observation.observe import Observation, observe
 from kwatt.observation.values import ParsedClass, ParsedProfile
 from kwatt.planning.plan import plan
+from kwatt.reconciler.alarm import Again
 from kwatt.reconciler.applying import Applier
 from kwatt.reconciler.describing import Findings, status_changes
 from kwatt.reconciler.reporting import Reporter
@@ -29,6 +30,7 @@ from kwatt.reconciler.validation import Validator
 from kwatt.reconciler.writes import Scene
 
 _LOG = logging.getLogger(__name__)
+Time = TypeVar("Time", float, datetime)
 _THREAD_FROM_SERVICES: Final = 50  # smaller plans are done before a thread has started
 
 
@@ -43,6 +45,7 @@ class Parts:
     reporter: Reporter
     metrics: Metrics
     list_pods: Callable[[], Awaitable[None]]
+    wall: Callable[[], datetime]
 
 
 class Cycle:
@@ -54,8 +57,8 @@ class Cycle:
         self._hash = ""
         self._memory = Memory()
 
-    async def run(self, now: datetime) -> float | None:
-        """Observe, plan, apply, describe; return after how many seconds to look again."""
+    async def run(self, now: datetime) -> Again:
+        """Observe, plan, apply, describe; return when to look again."""
         parts, limits = self._parts, self._parts.store.limits
         if parts.shares.is_overdue():
             await parts.list_pods()
@@ -68,20 +71,22 @@ class Cycle:
             changes = diff(observation.snapshot, planned, advertised)
         with self._step("apply"):
             sent = await parts.applier.apply(
-                changes, self._scene(observation), lambda: parts.store.limits == limits
+                changes, self._scene(observation), lambda: self._holds(limits, observation.boundary)
             )
         with self._step("describe"):
             findings = self._findings(observation, planned, changes)
             own = [written for kind in OWN_KINDS for written in parts.store.own(kind)]
             later = await parts.reporter.report(status_changes(own, findings, now))
         self._show(observation, planned, changes, sent.writes)
-        return _soonest(
-            self._boundary(now),
-            _until(changes.wake, now),
-            sent.retry_seconds,
-            parts.shares.look_again_seconds(),
-            later,
+        return Again(
+            seconds=_soonest(sent.retry_seconds, parts.shares.look_again_seconds(), later),
+            at=_soonest(observation.boundary, changes.wake),
         )
+
+    def _holds(self, limits: int, boundary: datetime | None) -> bool:
+        """Tell whether the caps that a cycle planned with are those to plan with now."""
+        parts = self._parts
+        return parts.store.limits == limits and (boundary is None or parts.wall() < boundary)
 
     async def _observe(self, now: datetime) -> Observation:
         store, validator = self._parts.store, self._parts.validator
@@ -152,10 +157,6 @@ class Cycle:
             )
         self._hash = planned.hash
 
-    def _boundary(self, now: datetime) -> float | None:
-        world = self._parts.store.world(self._parts.validator.verdicts)
-        return _until(next_boundary(world, now), now)
-
     @contextlib.contextmanager
     def _step(self, name: str) -> Iterator[None]:
         begun = self._clock()
@@ -163,9 +164,5 @@ class Cycle:
         self._parts.metrics.step(name, self._clock() - begun)
 
 
-def _until(moment: datetime | None, now: datetime) -> float | None:
-    return None if moment is None else max(0.0, (moment - now).total_seconds())
-
-
-def _soonest(*seconds: float | None) -> float | None:
-    return min((value for value in seconds if value is not None), default=None)
+def _soonest(*times: Time | None) -> Time | None:
+    return min((time for time in times if time is not None), default=None)

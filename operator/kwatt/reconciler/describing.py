@@ -102,7 +102,7 @@ class _Describer:
         self._services: dict[ServiceKey, Service] = {s.key: s for s in findings.snapshot.services}
         self._ready = _ready_replicas(findings.snapshot)
         self._uses: dict[str, BudgetUse] = {use.name: use for use in findings.plan.budgets}
-        self._windows = {budget.name: budget.window for budget in findings.snapshot.budgets}
+        self._budgets = {budget.name: budget for budget in findings.snapshot.budgets}
         self._exceeded = dict(_exceeded_over(findings.snapshot, findings.left))
         self._unknown_classes = {
             ObjectKey(n.kind, n.namespace, n.name): n.message
@@ -148,13 +148,15 @@ class _Describer:
         return describe_service(facts, self._now)
 
     def _budget(self, written: Written) -> PowerBudgetStatus:
+        budget = self._budgets.get(written.name)
         facts = BudgetFacts(
             generation=written.generation,
             previous=_previous(PowerBudgetStatus, written.status),
             use=self._uses.get(written.name),
-            window=self._windows.get(written.name),
+            window=budget.window if budget else None,
             left_now=self._findings.left.get(written.name, NO_POWER),
             problem=self._problem(written),
+            coming=budget.coming if budget else None,
         )
         return describe_budget(facts, self._now)
 
@@ -210,7 +212,8 @@ def _exceeded_over(
     """Yield each node with the budgets over it that are above their cap now."""
     over: defaultdict[str, list[str]] = defaultdict(list)
     for budget in snapshot.budgets:
-        if left.get(budget.name, NO_POWER).milliwatts < 0:
+        in_force = budget.coming.cap if budget.coming else budget.cap
+        if left.get(budget.name, NO_POWER) + in_force - budget.cap < NO_POWER:
             for node in budget.nodes:
                 over[node].append(budget.name)
     for node, budgets in over.items():

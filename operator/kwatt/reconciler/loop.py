@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, NoReturn
 
@@ -13,6 +13,7 @@ from kwatt.cluster.backoff import Backoff, chance
 from kwatt.cluster.informer import Informer
 from kwatt.cluster.lease import Lease
 from kwatt.metrics import Metrics
+from kwatt.reconciler.alarm import Again, Alarm
 from kwatt.reconciler.cycle import Cycle
 from kwatt.reconciler.trigger import Trigger
 
@@ -26,6 +27,11 @@ _STALLED_SECONDS: Final = 120.0
 _NOT_LISTED_SECONDS: Final = 1800.0
 
 
+def wall_clock() -> datetime:
+    """Return the time of day."""
+    return datetime.now(UTC)
+
+
 class Loop:
     """Runs cycles on the leader only; `alive` and `ready` are what the probes ask."""
 
@@ -36,15 +42,13 @@ class Loop:
         lease: Lease,
         informers: Mapping[str, Informer],
         metrics: Metrics,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cycle = cycle
         self._trigger = trigger
         self._lease = lease
         self._informers = informers
         self._metrics = metrics
-        self._clock = clock
-        self._pulse = clock()
+        self._pulse = time.monotonic()
         self._failures = 0
         self._drift = dict.fromkeys(informers, 0)
 
@@ -55,38 +59,38 @@ class Loop:
         _LOG.info("synced kinds=%d", len(self._informers))
         await self._wait_for(self._lease.leading)
         self._metrics.leads(True)
-        wait: float | None = 0.0
+        again = Again(0.0)
         while True:
-            await self._sleep(wait)
-            wait = await self._once()
+            await self._sleep(again)
+            again = await self._once()
             self._count_drift()
 
-    async def _once(self) -> float | None:
+    async def _once(self) -> Again:
         try:
-            wait = await self._cycle.run(datetime.now(UTC))
+            again = await self._cycle.run(wall_clock())
         except Exception:  # one bad cycle must not end the loop; caps hold without it
             self._failures += 1
             wait = _BACKOFF.seconds(self._failures, chance())
             self._metrics.failed("Cycle", "Exception")
             _LOG.exception("cycle failed failures=%d wait=%.1fs", self._failures, wait)
-            return wait
+            return Again(wait)
         self._failures = 0
-        return None if wait is None else max(wait, _PAUSE_SECONDS)
+        seconds = None if again.seconds is None else max(again.seconds, _PAUSE_SECONDS)
+        return Again(seconds, again.at)
 
-    async def _sleep(self, seconds: float | None) -> None:
+    async def _sleep(self, again: Again) -> None:
         """Wait for a poke, or until it is time to look again."""
-        until = None if seconds is None else self._clock() + seconds
+        alarm = Alarm(again, time.monotonic, wall_clock)
         while True:
-            self._pulse = self._clock()
-            left = _PULSE_SECONDS if until is None else min(_PULSE_SECONDS, until - self._pulse)
-            if await self._trigger.wait(max(left, 0.0)):
+            self._pulse = time.monotonic()
+            if await self._trigger.wait(alarm.left(_PULSE_SECONDS)):
                 return
-            if until is not None and self._clock() >= until:
+            if not alarm.left(_PULSE_SECONDS):
                 return
 
     async def _wait_for(self, event: asyncio.Event) -> None:
         while not event.is_set():
-            self._pulse = self._clock()
+            self._pulse = time.monotonic()
             try:
                 async with asyncio.timeout(_PULSE_SECONDS):
                     await event.wait()
@@ -100,7 +104,7 @@ class Loop:
 
     def alive(self) -> str | None:
         """Return what is wrong, None while the loop turns and every kind is listed now and then."""
-        now = self._clock()
+        now = time.monotonic()
         if now - self._pulse > _STALLED_SECONDS:
             return f"the loop has not turned for {now - self._pulse:.0f} s"
         for kind, informer in self._informers.items():

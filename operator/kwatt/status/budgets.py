@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from kwatt.api.v1alpha1.power_budget import PowerBudgetStatus
 from kwatt.model.plan import BudgetUse
+from kwatt.model.snapshot import Coming
 from kwatt.status.conditions import Verdict, settled
-from kwatt.units import Power, plain
+from kwatt.units import NO_POWER, Power, plain
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetFacts:
     """All that the status of one budget is made of.
 
-    `problem` says what of the spec can't be read; `use` is what the plan counts under the cap in force,
-    None where none is. `left_now` is that cap less the most that pods hold at this moment.
+    `problem` says what of the spec can't be read; `use` is what the plan counts under the cap to plan with,
+    None where none is. `left_now` is that cap less the most that pods hold at this moment. `coming` says
+    until when another cap is in force.
     """
 
     generation: int
@@ -25,6 +28,7 @@ class BudgetFacts:
     window: str | None
     left_now: Power
     problem: str | None = None
+    coming: Coming | None = None
 
 
 def describe_budget(facts: BudgetFacts, now: datetime) -> PowerBudgetStatus:
@@ -66,10 +70,12 @@ def _enforced(facts: BudgetFacts) -> tuple[Verdict, Verdict]:
             Verdict("Enforced", False, "InvalidSpec", why),
             Verdict("Exceeded", None, "InvalidSpec", why),
         )
-    return _verdicts(facts.use, facts.left_now)
+    return _verdicts(facts.use, facts.left_now, facts.coming)
 
 
-def _verdicts(use: BudgetUse, left_now: Power) -> tuple[Verdict, Verdict]:
+def _verdicts(use: BudgetUse, left_now: Power, coming: Coming | None) -> tuple[Verdict, Verdict]:
+    if coming is not None and coming.cap - use.cap + left_now >= NO_POWER:
+        return _early(use, left_now, coming)
     if use.headroom.milliwatts < 0:
         fixed = use.host + use.idle + use.foreign + use.reserved
         stuck = f", replicas on lost nodes {use.reserved}" if use.reserved.milliwatts else ""
@@ -93,6 +99,27 @@ def _verdicts(use: BudgetUse, left_now: Power) -> tuple[Verdict, Verdict]:
         Verdict("Enforced", True, "WithinCap", "the kube-scheduler can bind no pod beyond the cap"),
         Verdict("Exceeded", False, "WithinCap", f"{use.headroom} of {use.cap} are left"),
     )
+
+
+def _early(use: BudgetUse, left_now: Power, coming: Coming) -> tuple[Verdict, Verdict]:
+    """Say that the cap in force is kept, and what is done for the one that comes."""
+    still = ""
+    if left_now.milliwatts < 0:
+        still = (
+            f"; pods still hold {Power(-left_now.milliwatts)} more than the {use.cap} from then on"
+        )
+    why = _announced(coming) + still
+    return (
+        Verdict("Enforced", True, "SheddingEarly", why),
+        Verdict("Exceeded", False, "SheddingEarly", why),
+    )
+
+
+def _announced(coming: Coming) -> str:
+    zone = ZoneInfo(coming.zone)
+    at, since = coming.at.astimezone(zone), coming.since.astimezone(zone)
+    verb = "begins" if coming.opens else "ends"
+    return f"{coming.window} {verb} at {at:%H:%M} {coming.zone}, shedding since {since:%H:%M:%S}"
 
 
 def _watts(power: Power) -> str:

@@ -7,23 +7,19 @@ from typing import Any
 
 import pytest
 
-from kwatt.observation.observe import next_boundary, observe
 from kwatt.observation.parsing.budgets import parse_power_budget
 from kwatt.observation.windows import cap_at, is_open
 from unit.observation.bodies import budget, window
-from unit.observation.worlds import world
 
-NEW_YORK = {
-    "timeZone": "America/New_York"
-}  # forward 2026-03-08 02:00 EST, back 2026-11-01 02:00 EDT
+EVERY_DAY = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+NEW_YORK = "America/New_York"  # forward 2026-03-08 02:00 EST, back 2026-11-01 02:00 EDT
+BERLIN = "Europe/Berlin"  # forward 2026-03-29 02:00 CET, back 2026-10-25 03:00 CEST
+LORD_HOWE = "Australia/Lord_Howe"  # half an hour on 2026-10-04 at 02:00, back 2026-04-05 at 02:00
+SEOUL = "Asia/Seoul"
 
 
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def sunday(start: str, end: str) -> dict[str, Any]:
-    return {**NEW_YORK, "days": ["Sun"], "from": start, "to": end}
 
 
 @pytest.mark.parametrize(
@@ -51,27 +47,52 @@ def test_by_day_and_time(differs: dict[str, Any], now: str, is_inside: bool) -> 
 
 
 @pytest.mark.parametrize(
-    ("span", "now", "is_inside"),
+    ("zone", "span", "now", "is_inside"),
     [
-        (("01:00", "04:00"), "2026-03-08T06:59:59Z", True),  # 01:59:59 EST
-        (
-            ("01:00", "04:00"),
-            "2026-03-08T07:00:00Z",
-            True,
-        ),  # 03:00:00 EDT, two hours long that night
-        (("01:00", "04:00"), "2026-03-08T08:00:00Z", False),  # 04:00 EDT
-        (("02:10", "02:50"), "2026-03-08T07:20:00Z", False),  # a time that no clock showed
-        (("01:30", "01:45"), "2026-11-01T05:30:00Z", True),  # 01:30 EDT
-        (("01:30", "01:45"), "2026-11-01T05:45:00Z", False),  # 01:45 EDT
-        (("01:30", "01:45"), "2026-11-01T06:30:00Z", True),  # 01:30 EST, shown a second time
-        (("17:00", "21:00"), "2026-07-01T21:00:00Z", True),  # 17:00 EDT
-        (("17:00", "21:00"), "2026-12-01T21:30:00Z", False),  # 16:30 EST
+        (NEW_YORK, ("01:00", "04:00"), "2026-03-08T06:59:59Z", True),  # 01:59:59 EST
+        (NEW_YORK, ("01:00", "04:00"), "2026-03-08T07:00:00Z", True),  # 03:00 EDT, a short night
+        (NEW_YORK, ("01:00", "04:00"), "2026-03-08T08:00:00Z", False),  # 04:00 EDT
+        (NEW_YORK, ("02:10", "02:50"), "2026-03-08T07:20:00Z", False),  # a time no clock showed
+        (NEW_YORK, ("02:30", "03:30"), "2026-03-08T06:59:59Z", False),  # 01:59:59 EST
+        (NEW_YORK, ("02:30", "03:30"), "2026-03-08T07:00:00Z", True),  # 03:00 EDT: past 02:30
+        (NEW_YORK, ("01:30", "01:45"), "2026-11-01T05:30:00Z", True),  # 01:30 EDT
+        (NEW_YORK, ("01:30", "01:45"), "2026-11-01T05:45:00Z", False),  # 01:45 EDT
+        (NEW_YORK, ("01:30", "01:45"), "2026-11-01T06:30:00Z", True),  # 01:30 EST, a second time
+        (NEW_YORK, ("17:00", "21:00"), "2026-07-01T21:00:00Z", True),  # 17:00 EDT
+        (NEW_YORK, ("17:00", "21:00"), "2026-12-01T21:30:00Z", False),  # 16:30 EST
+        (BERLIN, ("02:15", "02:45"), "2026-03-29T01:15:00Z", False),  # 03:15 CEST
+        (BERLIN, ("02:15", "02:45"), "2026-10-25T00:15:00Z", True),  # 02:15 CEST
+        (BERLIN, ("02:15", "02:45"), "2026-10-25T00:45:00Z", False),  # 02:45 CEST
+        (BERLIN, ("02:15", "02:45"), "2026-10-25T01:15:00Z", True),  # 02:15 CET, a second time
+        (BERLIN, ("23:00", "03:00"), "2026-10-25T01:59:59Z", True),  # 02:59:59 CET, five hours long
+        (BERLIN, ("23:00", "03:00"), "2026-10-25T02:00:00Z", False),  # 03:00 CET
+        (LORD_HOWE, ("02:10", "02:20"), "2026-10-03T15:40:00Z", False),  # 02:30 shown at once
+        (LORD_HOWE, ("02:10", "02:40"), "2026-10-03T15:30:00Z", True),  # 02:30 at +11
+        (LORD_HOWE, ("02:10", "02:40"), "2026-10-03T15:40:00Z", False),  # 02:40 at +11
+        (LORD_HOWE, ("01:40", "01:50"), "2026-04-04T14:40:00Z", True),  # 01:40 at +11
+        (LORD_HOWE, ("01:40", "01:50"), "2026-04-04T14:50:00Z", False),
+        (LORD_HOWE, ("01:40", "01:50"), "2026-04-04T15:10:00Z", True),  # 01:40 at +10:30
+        (SEOUL, ("02:10", "02:50"), "2026-03-28T17:20:00Z", True),  # no such nights in Seoul
     ],
 )
-def test_when_clocks_change(span: tuple[str, str], now: str, is_inside: bool) -> None:
-    days = ["Mon", "Tue", "Wed", "Sun"]
-    differs = {**NEW_YORK, "days": days, "from": span[0], "to": span[1]}
+def test_when_clocks_change(zone: str, span: tuple[str, str], now: str, is_inside: bool) -> None:
+    differs = {"timeZone": zone, "days": EVERY_DAY, "from": span[0], "to": span[1]}
     (one,) = parse_power_budget(budget(windows=[window(**differs)])).windows
+
+    assert is_open(one, at(now)) == is_inside
+
+
+@pytest.mark.parametrize(
+    ("now", "is_inside"),
+    [
+        ("2028-02-28T12:00:00+09:00", False),  # a Monday
+        ("2028-02-29T12:00:00+09:00", True),
+        ("2028-03-01T12:00:00+09:00", False),
+    ],
+)
+def test_a_leap_day_is_a_day_of_the_week_like_any(now: str, is_inside: bool) -> None:
+    tuesdays = window(days=["Tue"], **{"from": "09:00", "to": "18:00"})
+    (one,) = parse_power_budget(budget(windows=[tuesdays])).windows
 
     assert is_open(one, at(now)) == is_inside
 
@@ -89,41 +110,3 @@ def test_a_window_may_raise_the_cap() -> None:
     parsed = parse_power_budget(budget(windows=[window(watts=12000)]))
 
     assert cap_at(parsed, at("2026-11-23T18:00:00+09:00")).cap.watts == 12000
-
-
-@pytest.mark.parametrize(
-    ("differs", "now", "boundary"),
-    [
-        ({}, "2026-11-23T12:00:00+09:00", "2026-11-23T17:00:00+09:00"),
-        ({}, "2026-11-23T17:00:00+09:00", "2026-11-23T21:00:00+09:00"),
-        ({}, "2026-11-27T21:00:00+09:00", "2026-11-30T17:00:00+09:00"),
-        ({"days": ["Mon"]}, "2026-11-23T21:00:00+09:00", "2026-11-30T17:00:00+09:00"),
-        ({"to": "24:00"}, "2026-11-23T18:00:00+09:00", "2026-11-24T00:00:00+09:00"),
-        ({"from": "22:00", "to": "06:00"}, "2026-11-23T23:00:00+09:00", "2026-11-24T06:00+09:00"),
-        (sunday("02:30", "05:00"), "2026-03-08T06:00:00Z", "2026-03-08T07:00:00Z"),
-        (sunday("01:30", "03:00"), "2026-11-01T05:00:00Z", "2026-11-01T05:30:00Z"),
-        (sunday("01:30", "03:00"), "2026-11-01T05:40:00Z", "2026-11-01T06:00:00Z"),
-        (sunday("01:30", "03:00"), "2026-11-01T06:00:00Z", "2026-11-01T06:30:00Z"),
-        (sunday("01:30", "03:00"), "2026-11-01T06:40:00Z", "2026-11-01T08:00:00Z"),
-    ],
-)
-def test_the_next_boundary(differs: dict[str, Any], now: str, boundary: str) -> None:
-    seen = world(budget(windows=[window(**differs)]))
-
-    assert next_boundary(seen, at(now)) == at(boundary)
-
-
-def test_without_a_window_that_opens_or_closes_there_is_no_boundary() -> None:
-    every_day = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
-    always = window(days=every_day, **{"from": "00:00", "to": "24:00"})
-
-    assert next_boundary(world(budget(windows=[always])), at("2026-11-23T00:00Z")) is None
-    assert next_boundary(world(budget()), at("2026-11-23T00:00Z")) is None
-
-
-def test_the_snapshot_has_the_cap_in_force_and_its_window() -> None:
-    seen = world(budget(windows=[window()], hostWatts=100, emptyNodes="PoweredOff"))
-
-    (one,) = observe(seen, at("2026-11-23T18:00:00+09:00")).snapshot.budgets
-
-    assert (one.cap.watts, one.host.watts, one.window, one.empty_off) == (6000, 100, "peak", True)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import builders as b
-from kwatt.model.snapshot import Snapshot
+from kwatt.model.snapshot import Coming, Snapshot
 from kwatt.observation.values import Invalid, Notice, NoticeReason
 from kwatt.planning.plan import plan
 from kwatt.reconciler.describing import Findings, StatusChange, status_changes
@@ -137,3 +137,16 @@ def test_a_status_that_another_version_wrote_is_started_anew() -> None:
     strange = own(status={"placements": "none"})
 
     assert reason(described(strange, findings(world())), "Accepted") == "Valid"
+
+
+def test_a_service_is_above_no_cap_that_only_comes() -> None:
+    at = b.NOW + timedelta(minutes=1)
+    coming = Coming("peak", True, at, b.NOW, "UTC", b.watts(250))
+    budget = b.budget(cap=200, coming=coming)
+    within, above = ({budget.name: b.watts(left)} for left in (-50, -51))
+
+    kept = described(own(), findings(world(budgets=[budget]), left=within))
+    exceeded = described(own(), findings(world(budgets=[budget]), left=above))
+
+    assert reason(kept, "WithinPowerBudget") == "WithinCap"
+    assert reason(exceeded, "WithinPowerBudget") == "PowerBudgetExceeded"

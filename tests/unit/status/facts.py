@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import builders as b
@@ -11,6 +12,7 @@ from kwatt.api.v1alpha1.npu_class import NPUClassStatus
 from kwatt.model.keys import ServiceKey
 from kwatt.model.npu import Basis
 from kwatt.model.plan import BudgetUse, Placement, Reason, Rejection, Relaxation, Unplaced
+from kwatt.model.snapshot import Coming
 from kwatt.status.budgets import BudgetFacts
 from kwatt.status.catalogue import describe_class, describe_profile
 from kwatt.status.services import ServiceFacts
@@ -65,7 +67,13 @@ def budget_facts(given: dict[str, Any]) -> BudgetFacts:
         window=given.get("window"),
         left_now=Power.parse(given.get("left", 0)),
         problem=given.get("problem"),
+        coming=_coming(**given["coming"]) if "coming" in given else None,
     )
+
+
+def _coming(window: str, opens: bool, at: str, since: str, zone: str, cap: int) -> Coming:
+    times = (datetime.fromisoformat(text).astimezone(UTC) for text in (at, since))
+    return Coming(window, opens, *times, zone, b.watts(cap))
 
 
 def _use(nodes: int, **watts: float | str) -> BudgetUse:

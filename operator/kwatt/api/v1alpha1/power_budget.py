@@ -110,6 +110,12 @@ class PowerBudgetSpec(Part):
         max_length=32,
         description="Spans of time with another cap; the least cap of those open holds.",
     )
+    shed_seconds: Annotated[int, Field(ge=0, le=3600)] | None = Field(
+        default=None,
+        description="How many seconds before a lower cap comes replicas are taken off, so that it holds "
+        "from its first second. Absent: the longest terminationGracePeriodSeconds of any service, at most "
+        "600, and 15 more.",
+    )
 
 
 class PowerBudgetStatus(Part):
@@ -117,8 +123,12 @@ class PowerBudgetStatus(Part):
 
     observed_generation: ObservedGeneration = None
     conditions: Conditions = ()
-    window: Label | None = Field(default=None, description="The open window whose cap holds.")
-    cap_watts: Decimal | None = Field(default=None, description="The cap in force, in watts.")
+    window: Label | None = Field(default=None, description="The window whose cap is planned with.")
+    cap_watts: Decimal | None = Field(
+        default=None,
+        description="The cap that is planned with, in watts: the one in force, or a lower one that is "
+        "about to come.",
+    )
     host_watts: Decimal | None = Field(default=None, description="Watts taken off for the hosts.")
     idle_watts: Decimal | None = Field(
         default=None, description="Idle watts of the NPUs that no pod holds."

@@ -63,6 +63,7 @@ def _budget(
         host=Power.parse(spec.host_watts, "spec.hostWatts"),
         empty_off=spec.empty_nodes is EmptyNodes.POWERED_OFF,
         windows=tuple(sorted(windows, key=lambda window: window.name)),
+        shed_seconds=spec.shed_seconds,
         problem=problem,
         generation=_generation(body),
     )

@@ -11,12 +11,14 @@ from kwatt.model.selectors import NodeTerm, Requirement, Taint, Toleration
 from kwatt.model.snapshot import PodShape
 from kwatt.observation.parsing.reading import (
     Body,
+    read_integer,
     read_items,
     read_mapping,
     read_pairs,
     read_text,
     read_texts,
 )
+from kwatt.observation.values import DEFAULT_GRACE_SECONDS
 from kwatt.units import ceiling, parse_ratio
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -122,6 +124,12 @@ def shape_of(spec: Body, path: str) -> PodShape:
         affinity=node_terms(spec, path),
         tolerations=tolerations_of(read_items(spec, "tolerations", path), f"{path}tolerations."),
     )
+
+
+def grace_of(spec: Body, path: str) -> int:
+    """Return how many seconds a pod may take to end, Kubernetes' default where the spec does not say."""
+    key = "terminationGracePeriodSeconds"
+    return DEFAULT_GRACE_SECONDS if spec.get(key) is None else max(0, read_integer(spec, key, path))
 
 
 def node_terms(spec: Body, path: str) -> tuple[NodeTerm, ...] | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from kwatt import names
 from kwatt.model.selectors import AffinityGap, NodeTerm
-from kwatt.observation.parsing.demands import demand_of, node_terms
+from kwatt.observation.parsing.demands import demand_of, grace_of, node_terms
 from kwatt.observation.parsing.reading import (
     Body,
     condition,
@@ -83,6 +83,7 @@ def _labelled(pod: ParsedPod, body: Body, labels: Mapping[str, str]) -> ParsedPo
         released=read_time(annotations.get(names.RELEASED_ANNOTATION, "")),
         has_node_selector=bool(selector),
         affinity_terms=_affinity_gap(spec) if terms is None else len(terms),
+        grace_seconds=grace_of(spec, "spec."),
     )
 
 

@@ -9,6 +9,7 @@ from kwatt.api.merging import merged
 from kwatt.api.v1alpha1.inference_service import InferenceServiceSpec
 from kwatt.errors import InvalidInput
 from kwatt.model.snapshot import PodShape
+from kwatt.observation.parsing.demands import grace_of
 from kwatt.observation.parsing.reading import (
     Body,
     Identity,
@@ -66,8 +67,21 @@ def _parsed(
         shape=shapes[""],
         shapes={name: shapes[name] for name in sorted(shapes) if name},
         asked=asked,
+        grace_seconds=_longest_grace(spec),
         deleting=metadata.get("deletionTimestamp") is not None,
     )
+
+
+def _longest_grace(spec: InferenceServiceSpec) -> int:
+    """Return the longest grace period of the template and of the variants that have one of their own."""
+    path = "spec.template.spec."
+    longest = grace_of(read_mapping(spec.template, "spec", "spec.template."), path)
+    for index, variant in enumerate(spec.variants):
+        path = f"spec.variants[{index}].template."
+        pods = read_mapping(variant.template, "spec", path)
+        if "terminationGracePeriodSeconds" in pods:
+            longest = max(longest, grace_of(pods, f"{path}spec."))
+    return longest
 
 
 def _micros(spec: InferenceServiceSpec) -> int | None:

@@ -1,0 +1,117 @@
+"""A cycle against an API server on loopback that accepts everything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+import pytest
+from aiohttp import web
+
+from kwatt.cluster.client import Client
+from kwatt.cluster.events import Events
+from kwatt.cluster.outbox import Flow, Outbox
+from kwatt.metrics import Metrics
+from kwatt.reconciler.alarm import Again
+from kwatt.reconciler.applying import Applier
+from kwatt.reconciler.cycle import Cycle, Parts
+from kwatt.reconciler.reporting import Reporter
+from kwatt.reconciler.shares import Shares
+from kwatt.reconciler.store import Store
+from kwatt.reconciler.trigger import Trigger
+from kwatt.reconciler.validation import Validator
+from unit.cluster_io.conftest import Api
+from unit.observation import bodies
+
+PEAK = datetime.fromisoformat("2026-11-23T17:00:00+09:00")
+SHED = PEAK - timedelta(seconds=45)
+SECOND = timedelta(seconds=1)
+WATTS = bodies.WATTS
+
+
+@pytest.fixture
+async def client(api: Api) -> AsyncIterator[Client]:
+    async def accept(request: web.Request) -> web.StreamResponse:
+        text = await request.text()
+        return web.json_response(json.loads(text) if text else {}, status=200)
+
+    async def nothing(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"kind": "Status", "code": 404, "message": "no"}, status=404)
+
+    for verb in ("PATCH", "POST", "DELETE"):
+        api.script(verb, accept)
+    api.script("GET", nothing)
+    async with Client(api.configuration) as connected:
+        yield connected
+
+
+def cycle(client: Client, store: Store, wall: datetime) -> Cycle:
+    """Put a cycle together as `kwatt run` does; whatever it does, it is `wall` o'clock then."""
+    metrics, outbox = Metrics(), Outbox(client, Flow(per_second=None))
+    shares = Shares(lambda: 0.0, lambda: 0)
+
+    async def list_pods() -> None:
+        """Nothing was seen that is not told."""
+
+    return Cycle(
+        Parts(
+            store=store,
+            validator=Validator(client, lambda: 0.0),
+            applier=Applier(outbox, shares, metrics, lambda kind, body: None),
+            shares=shares,
+            reporter=Reporter(store, outbox, Events(client), metrics, lambda: 0.0),
+            metrics=metrics,
+            list_pods=list_pods,
+            wall=lambda: wall,
+        )
+    )
+
+
+def rack() -> Store:
+    """Let a service wait for watts on n1, while n2 advertises watts that nothing is planned for."""
+    store = Store(Trigger())
+    amounts = {"cpu": "64", "memory": "256Gi", "pods": "110", WATTS: "100"}
+    idle = bodies.node("n2", {"npu": "other"}, capacity=amounts, allocatable=amounts)
+    tight = bodies.budget(windows=[bodies.window(watts=100)])
+    tight["spec"]["watts"] = 260
+    for body in (
+        *(bodies.node("n1"), idle, bodies.npu_class(), bodies.profile()),
+        *(tight, bodies.service()),
+    ):
+        store.take(body["kind"], "ADDED", body)
+    return store
+
+
+def shares_sent(api: Api) -> dict[str, str]:
+    """Return the shares that nodes were told to advertise."""
+    patches = [seen for seen in api.requests("PATCH") if "/nodes/" in seen.path]
+    return {seen.path.split("/")[4]: seen.body["status"]["capacity"][WATTS] for seen in patches}
+
+
+def deployments_sent(api: Api) -> int:
+    """Count the Deployments that were really applied."""
+    patches = [seen for seen in api.requests("PATCH") if "/deployments/" in seen.path]
+    return sum("dryRun" not in seen.query for seen in patches)
+
+
+async def test_before_a_window_a_cycle_raises_as_planned_and_rings_when_shedding_begins(
+    api: Api,
+    client: Client,
+) -> None:
+    again = await cycle(client, rack(), wall=SHED - SECOND).run(SHED - 2 * SECOND)
+
+    assert shares_sent(api) == {"n1": "24", "n2": "0"}
+    assert deployments_sent(api) == 1
+    assert again.at == SHED
+
+
+async def test_once_shedding_has_begun_a_cycle_planned_before_raises_nothing_any_more(
+    api: Api,
+    client: Client,
+) -> None:
+    again = await cycle(client, rack(), wall=SHED).run(SHED - SECOND)
+
+    assert shares_sent(api) == {"n2": "0"}
+    assert deployments_sent(api) == 0
+    assert again == Again(0.0, SHED)
