@@ -451,9 +451,11 @@ class Observer:
         """Replay all that was seen so far."""
         return History(list(self._records), max(self._begin.values()))
 
-    def over(self) -> dict[str, tuple[float, float]]:
-        """Return the budgets that are above their cap by what was seen last."""
-        return self.history().over(time.time())
+    def over(self, at: float | None = None) -> dict[str, tuple[float, float]]:
+        """Return the budgets that are above their cap now, or were at a time since this began."""
+        at = time.time() if at is None else at
+        records = [record for record in self._records if record.at <= at]
+        return History(records, max(self._begin.values())).over(at)
 
     @property
     def age(self) -> float:

@@ -66,21 +66,6 @@ def test_under_a_cut_cap_the_lowest_priority_yields_and_it_returns_when_the_cap_
     assert uids(ranked, "vital") == before
 
 
-def test_a_window_opens_by_itself_when_its_time_comes(world: World) -> None:
-    opens = (datetime.now(UTC) + timedelta(seconds=70)).replace(second=0, microsecond=0)
-    lower = worlds.window(opens, opens + timedelta(hours=1), 90)
-    world.apply(worlds.npu_node("n1"), worlds.npu_class(), worlds.profile())
-    world.apply(worlds.budget("rack-a1", 140, windows=[lower]))
-    world.apply(worlds.service("cam", world.team, 200))
-    world.runs("cam", "n1", "n1")
-    assert datetime.now(UTC) < opens
-
-    world.runs("cam", "n1", seconds=90)
-
-    assert opens <= datetime.now(UTC) < opens + timedelta(seconds=15)
-    world.counts("rack-a1", capWatts="90", window="now")
-
-
 def test_the_cap_of_an_open_window_holds_until_the_window_is_moved(world: World) -> None:
     now, hour = datetime.now(UTC), timedelta(hours=1)
     world.apply(worlds.npu_node("n1"), worlds.npu_class(), worlds.profile())
