@@ -84,21 +84,31 @@ def above_idle(snapshot: Snapshot, curve: Curve) -> int:
 
 def can_be_whole(snapshot: Snapshot, service: Service, others: list[Placement]) -> bool:
     """Try every assignment: can the service be served in full beside the others, with new replicas only?"""
+    return can_serve(snapshot, service, others, service.target.micros)
+
+
+def can_serve(snapshot: Snapshot, service: Service, others: list[Placement], micros: int) -> bool:
+    """Try every assignment: can so much of the service be served beside the others, with new replicas?"""
     return any(
         _fits_somewhere(snapshot, service, others, curve, replicas)
         for curve in curves(snapshot, service).values()
         for replicas in range(max(1, service.min_replicas), (service.max_replicas or 8) + 1)
-        if _is_whole(snapshot, service, curve, replicas)
+        if _sustained(snapshot, service, curve, replicas) >= micros
     )
 
 
-def _is_whole(snapshot: Snapshot, service: Service, curve: Curve, replicas: int) -> bool:
-    point = covering(curve, service.target.micros, replicas)
+def _sustained(snapshot: Snapshot, service: Service, curve: Curve, replicas: int) -> int:
+    """Return what so many replicas serve of the target, -1 where they are beyond the service's watts."""
     npu_class = snapshot.classes[curve[0].npu_class]
     reserved = npu_class.idle.milliwatts * curve[0].npus + 1000 * above_idle(snapshot, curve)
     limit = service.power_limit
-    within = limit is None or replicas * reserved <= limit.milliwatts
-    return point is not None and meets(service, point) and within
+    if limit is not None and replicas * reserved > limit.milliwatts:
+        return -1
+    point, target = covering(curve, service.target.micros, replicas), service.target.micros
+    if point is not None and meets(service, point):
+        return target
+    parts = (p.rate.micros * replicas for p in curve if meets(service, p))
+    return max((part for part in parts if part <= target), default=0)
 
 
 def _fits_somewhere(
