@@ -123,7 +123,8 @@ class Outbox:
         if trouble is not None and trouble.due_at > now:
             return Failed(request, trouble.error, trouble.due_at - now, attempted=False)
         async with self._slots:
-            await self._paced()
+            if holds():  # else thousands would wait for their turn only to be dropped then
+                await self._paced()
             if not holds():
                 return Failed(request, Outdated(0, "outdated"), 0.0, attempted=False)
             try:

@@ -6,8 +6,9 @@ that would have to go at once. How long that takes is decision 6.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from kwatt import names
@@ -22,7 +23,7 @@ MOST_GRACE_SECONDS: Final = (
 )
 CYCLE_SECONDS: Final = 15  # assumed: to notice, plan, write, and for Kubernetes to pass it on
 _HORIZON_DAYS: Final = 9  # every window opens within a week; the clock's change and the lead on top
-_DAY = timedelta(days=1)
+_DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 class PlannedCap(NamedTuple):
@@ -62,23 +63,36 @@ def next_boundary(
     budgets: Iterable[ParsedBudget], usual: timedelta, now: datetime
 ) -> datetime | None:
     """Return the next instant at which the clock changes the planned cap of a budget, or its window."""
-    alike = {
+    hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    alike = {  # racks often share their windows
         (one.cap, one.windows, lead_of(one, usual)): one for one in budgets if one.windows
-    }  # racks often share their windows
-    found = (_next_change(budget, key[-1], now) for key, budget in alike.items())
-    return min((instant for instant in found if instant is not None), default=None)
+    }
+    found = (_changes(budget, key[-1], hour) for key, budget in alike.items())
+    return min((instant for some in found for instant in some if instant > now), default=None)
 
 
-def _next_change(budget: ParsedBudget, lead: timedelta, now: datetime) -> datetime | None:
-    """Look day by day: a cap changes when a window does, and `lead` before, when it comes into sight."""
-    present = planned_cap(budget, lead, now)
+@lru_cache(maxsize=4096)  # a weekend of many windows is not looked through again in every cycle
+def _changes(budget: ParsedBudget, lead: timedelta, hour: datetime) -> tuple[datetime, ...]:
+    """Return the changes within the hour and the first one after it, if there is any."""
+    changes: list[datetime] = []
+    present = planned_cap(budget, lead, hour)
+    for instant in _candidates(budget, lead, hour):
+        planned = planned_cap(budget, lead, instant)
+        if planned != present:
+            changes.append(instant)
+            present = planned
+        if changes and changes[-1] >= hour + _HOUR:
+            break
+    return tuple(changes)
+
+
+def _candidates(budget: ParsedBudget, lead: timedelta, after: datetime) -> Iterator[datetime]:
+    """Yield, day by day, when a cap may change: as a window does, and `lead` before, when it is in sight."""
     for day in range(_HORIZON_DAYS):
-        begin, end = now + day * _DAY, now + (day + 1) * _DAY
+        begin, end = after + day * _DAY, after + (day + 1) * _DAY
         seen = instants(budget.windows, begin, end + lead)
-        for instant in sorted({*seen, *(one - lead for one in seen)}):
-            if begin < instant <= end and planned_cap(budget, lead, instant) != present:
-                return instant
-    return None
+        both = sorted({*seen, *(one - lead for one in seen)})
+        yield from (one for one in both if begin < one <= end)
 
 
 def _coming(

@@ -53,6 +53,15 @@ def test_all_placed_is_0(run: Run) -> None:
     assert rendered["budgets"][0]["capWatts"] == 6000
 
 
+@pytest.mark.parametrize(("clock", "watts"), [("16:59:14", 9000), ("16:59:15", 6000)])
+def test_now_has_the_cap_that_the_operator_plans_with_then(
+    run: Run, clock: str, watts: int
+) -> None:
+    _, out, _ = run(city(), "-o", "json", "--now", f"2026-11-23T{clock}+09:00")
+
+    assert json.loads(out)["budgets"][0]["capWatts"] == watts
+
+
 def test_something_unplaced_is_3(run: Run) -> None:
     status, out, _ = run(city(throughput={"perSecond": "10k"}), "-o", "json")
 

@@ -265,6 +265,21 @@ class TestHolds:
         assert isinstance(outcomes[1].error, Outdated)
         assert not outcomes[1].attempted
 
+    async def test_what_is_outdated_waits_for_no_turn(self, api, client):
+        answered = []
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            answered.append(request.path)
+            return web.json_response({})
+
+        api.script("PATCH", answer)
+        outbox = Outbox(client, Flow(per_second=0.001, burst=1, concurrency=1))
+
+        async with asyncio.timeout(60):
+            outcomes = await outbox.run(list(map(request, "abcd")), lambda: not answered)
+
+        assert [type(outcome) for outcome in outcomes] == [Applied, Failed, Failed, Failed]
+
     async def test_being_outdated_is_no_failure_of_the_key(self, client):
         outbox = Outbox(client, UNPACED)
 
