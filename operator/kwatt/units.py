@@ -1,7 +1,7 @@
 """Quantities as types, exact integers inside. No I/O.
 
-Power is milliwatts, Throughput millionths of a unit per second, both parsed once from Kubernetes
-quantities. Adding Power to Throughput is a type error, for mypy and at run time.
+Power is milliwatts, Energy millijoules, Throughput millionths of a unit per second, all parsed once from
+Kubernetes quantities. Adding Power to Throughput is a type error, for mypy and at run time.
 """
 
 from __future__ import annotations
@@ -205,6 +205,40 @@ class Throughput:
         return f"{plain(self.micros, 10**6)}/s"
 
 
+@total_ordering
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """Energy as a whole number of millijoules."""
+
+    millijoules: int
+
+    @classmethod
+    def parse(cls, value: object, field: str = "joules") -> Self:
+        """Parse a quantity in joules, rounded to the nearest millijoule. Raises InvalidInput."""
+        return cls(parse_scaled(value, 1000, field))
+
+    @classmethod
+    def of(cls, power: Power, seconds: int) -> Self:
+        """Make the Energy of a power over whole seconds."""
+        return cls(power.milliwatts * seconds)
+
+    def __add__(self, other: Energy) -> Energy:
+        return (
+            Energy(self.millijoules + other.millijoules)
+            if isinstance(other, Energy)
+            else NotImplemented
+        )
+
+    def __mul__(self, count: int) -> Energy:
+        return Energy(self.millijoules * count)
+
+    def __lt__(self, other: Energy) -> bool:
+        return self.millijoules < other.millijoules if isinstance(other, Energy) else NotImplemented
+
+    def __str__(self) -> str:
+        return f"{plain(self.millijoules, 1000)} J"
+
+
 def plain(amount: int, scale: int) -> str:
     """Render amount/scale as a decimal number without trailing zeros ('41.2', '600', '0.0006')."""
     sign, amount = ("-", -amount) if amount < 0 else ("", amount)
@@ -215,4 +249,5 @@ def plain(amount: int, scale: int) -> str:
 
 
 NO_POWER = Power(0)
+NO_ENERGY = Energy(0)
 NO_THROUGHPUT = Throughput(0)

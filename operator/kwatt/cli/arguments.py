@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 from datetime import UTC, datetime
 from typing import NoReturn
 
 from kwatt.errors import InvalidInput
 
 _YEARS = range(1970, 9000)
+_HORIZONS = range(60, 31_536_001)
 
 
 class Parser(argparse.ArgumentParser):
@@ -17,6 +19,13 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print `message` and where help is, and leave with 2."""
         self.exit(2, f"{self.prog}: error: {message}; see {self.prog} --help\n")
+
+
+def parse_horizon(text: str) -> int:
+    """Parse the seconds of --moves-horizon: 60 to a year, as in a PowerBudget. Raises ArgumentTypeError."""
+    if not re.fullmatch("[0-9]{1,9}", text) or int(text) not in _HORIZONS:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a whole number from 60 to 31536000")
+    return int(text)
 
 
 def parse_now(text: str) -> datetime:

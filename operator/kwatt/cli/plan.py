@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import yaml
 
-from kwatt.cli.arguments import Parser, parse_now
+from kwatt.cli.arguments import Parser, parse_horizon, parse_now
 from kwatt.cli.document import document
 from kwatt.cli.edits import apply_edits, kinds_of
 from kwatt.cli.manifests import Key, by_key, key_of, read_each
@@ -53,7 +53,7 @@ def main(argv: Sequence[str], read_cluster: ReadCluster) -> int:
     """Run `kwatt plan` and return its exit status. Raises KWattError for unusable input."""
     arguments = _parser().parse_args(argv)
     now = parse_now(arguments.now) if arguments.now else datetime.now(UTC).replace(microsecond=0)
-    report = report_of(read_entries(arguments, read_cluster), now)
+    report = report_of(read_entries(arguments, read_cluster), now, arguments.moves_horizon)
     sys.stdout.write(_RENDERERS[arguments.output](report))
     if report.plan.unproven:
         sys.stderr.write(f"kwatt plan: no bound was proven: {report.plan.unproven}\n")
@@ -61,9 +61,9 @@ def main(argv: Sequence[str], read_cluster: ReadCluster) -> int:
     return exit_status(report)
 
 
-def report_of(entries: Iterable[Entry], now: datetime) -> Report:
-    """Observe and plan parsed objects as of `now`."""
-    observation = observe(World.of(entries), now)
+def report_of(entries: Iterable[Entry], now: datetime, moves_horizon: int | None = None) -> Report:
+    """Observe and plan parsed objects as of `now`; `moves_horizon` is as in `observe`."""
+    observation = observe(World.of(entries), now, moves_horizon)
     snapshot = observation.snapshot
     return Report(snapshot, proven_plan(snapshot), observation.invalid, observation.notices)
 
@@ -118,6 +118,12 @@ def _parser() -> Parser:
     add("--now", metavar="TIME", help="plan as of this RFC 3339 time (default: now)")
     add("-o", "--output", choices=sorted(_RENDERERS), default="table", help="default: table")
     add("--set", action="append", default=[], metavar="TARGET=VALUE", help="what if; see below")
+    add(
+        "--moves-horizon",
+        type=parse_horizon,
+        metavar="SECONDS",
+        help="as that of kwatt run: plan moves that pay over so long",
+    )
     add("--context", metavar="NAME", help="kubeconfig context of the live cluster")
     return parser
 

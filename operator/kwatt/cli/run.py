@@ -14,7 +14,7 @@ from typing import Any, Final
 import kopf
 
 from kwatt import __version__
-from kwatt.cli.arguments import Parser
+from kwatt.cli.arguments import Parser, parse_horizon
 from kwatt.cli.serving import build_app, serve
 from kwatt.cluster import paths
 from kwatt.cluster.access import load_access
@@ -58,6 +58,7 @@ class Options:
     host: str
     port: int
     writes_per_second: float
+    moves_horizon: int | None
 
 
 def parse_options(argv: list[str]) -> Options:
@@ -80,6 +81,13 @@ def parse_options(argv: list[str]) -> Options:
         default=50.0,
         help="most API writes per second, 0 for no limit (default: 50)",
     )
+    parser.add_argument(
+        "--moves-horizon",
+        type=parse_horizon,
+        metavar="SECONDS",
+        help="let replicas move where the watts saved over so long pay for the restarts, on nodes "
+        "whose PowerBudgets say nothing about moves (default: nothing moves there)",
+    )
     args = parser.parse_args(argv)
     return Options(
         context=args.context,
@@ -88,6 +96,7 @@ def parse_options(argv: list[str]) -> Options:
         host=args.host,
         port=args.port,
         writes_per_second=args.writes_per_second,
+        moves_horizon=args.moves_horizon,
     )
 
 
@@ -186,6 +195,7 @@ def _cycle(
             metrics=metrics,
             list_pods=informers["Pod"].catch_up,
             wall=wall_clock,
+            moves_horizon=options.moves_horizon,
         )
     )
 

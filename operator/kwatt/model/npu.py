@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kwatt.model.selectors import LabelSelector, Toleration
-from kwatt.units import Power, Throughput
+from kwatt.units import Energy, Power, Throughput
 
 
 class Basis(StrEnum):
@@ -72,10 +72,14 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Measured operating points of a model; `memory_bytes` is what one replica needs over all its NPUs."""
+    """Measured operating points of a model; `memory_bytes` is what one replica needs over all its NPUs.
+
+    `start_energy` is what the start of one replica costs, None where nobody has measured it.
+    """
 
     name: str
     unit: str
     memory_bytes: int
     points: tuple[OperatingPoint, ...]
     baseline: Baseline | None = None
+    start_energy: Energy | None = None

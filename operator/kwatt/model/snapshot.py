@@ -78,7 +78,8 @@ class Incumbent:
 class Service:
     """A valid InferenceService, or one that keeps what it has because `held` says why it can't be planned.
 
-    `shapes` maps an NPU class to the pod shape there; `shape` serves every other class.
+    `shapes` maps an NPU class to the pod shape there; `shape` serves every other class. `starting` counts
+    its replicas that were released to a node and are not ready.
     """
 
     key: ServiceKey
@@ -94,6 +95,7 @@ class Service:
     shapes: Mapping[str, PodShape] = field(default_factory=dict)
     incumbents: tuple[Incumbent, ...] = ()
     held: str | None = None
+    starting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ class Budget:
 
     Where a lower one is due before replicas could be taken off, `cap` is that one already and `coming` says
     what it is. `nodes` are the names of the nodes it covers, sorted. `empty_off`: an empty node draws nothing.
+    `moves_horizon` is over how many seconds a move must pay, None where it lets nothing move.
     """
 
     name: str
@@ -141,6 +144,7 @@ class Budget:
     empty_off: bool = False
     window: str | None = None
     coming: Coming | None = None
+    moves_horizon: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +200,10 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that a plan depends on, sorted by name: equal clusters are equal values."""
+    """All that a plan depends on, sorted by name: equal clusters are equal values.
+
+    `moves_horizon` is that of nodes under no budget with one of its own; None: nothing moves there.
+    """
 
     now: datetime
     nodes: tuple[Node, ...] = ()
@@ -207,3 +214,4 @@ class Snapshot:
     quotas: tuple[Quota, ...] = ()
     pods: tuple[Pod, ...] = ()
     deployments: tuple[Deployment, ...] = ()
+    moves_horizon: int | None = None

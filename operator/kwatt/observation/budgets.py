@@ -35,6 +35,7 @@ def _budget(budget: ParsedBudget, index: NodeIndex, planned: PlannedCap) -> Budg
         empty_off=budget.empty_off,
         window=planned.window,
         coming=planned.coming,
+        moves_horizon=budget.moves_horizon,
     )
 
 

@@ -32,10 +32,17 @@ class Observation:
     boundary: datetime | None = None
 
 
-def observe(world: World, now: datetime, *, memory: Memory | None = None) -> Observation:
+def observe(
+    world: World,
+    now: datetime,
+    moves_horizon: int | None = None,
+    *,
+    memory: Memory | None = None,
+) -> Observation:
     """Resolve `world` at `now`, an aware time. The same world in any order gives an equal Observation.
 
-    With the `memory` of the last observation only what changed since is made anew.
+    `moves_horizon` is the operator's setting, in seconds, for nodes under no budget with its own. With the
+    `memory` of the last observation only what changed since is made anew.
     """
     memory = memory or Memory()
     owned = sort_out(world, memory)
@@ -62,6 +69,7 @@ def observe(world: World, now: datetime, *, memory: Memory | None = None) -> Obs
             quotas=quotas,
             pods=owned.pods,
             deployments=owned.deployments,
+            moves_horizon=moves_horizon,
         ),
         invalid=tuple(sorted((*world.invalid, *services.invalid, *problems), key=_invalid_order)),
         notices=tuple(sorted(notices, key=_notice_order)),

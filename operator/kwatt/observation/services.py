@@ -146,6 +146,7 @@ class _Resolver:
             shapes=one.shapes,
             incumbents=self._incumbents(key),
             held=held,
+            starting=sum(not pod.ready for pod in self._pods[key]),
         )
 
     def _problem(self, one: ParsedService, verdict: str | None) -> Invalid | None:

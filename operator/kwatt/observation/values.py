@@ -222,6 +222,7 @@ class ParsedBudget:
     shed_seconds: int | None = None
     problem: Invalid | None = None
     generation: int = 0
+    moves_horizon: int | None = None
 
 
 Parsed = (

@@ -46,6 +46,7 @@ class Parts:
     metrics: Metrics
     list_pods: Callable[[], Awaitable[None]]
     wall: Callable[[], datetime]
+    moves_horizon: int | None = None  # in seconds, for nodes under no budget with its own
 
 
 class Cycle:
@@ -90,7 +91,8 @@ class Cycle:
 
     async def _observe(self, now: datetime) -> Observation:
         store, validator = self._parts.store, self._parts.validator
-        observation = observe(store.world(validator.verdicts), now, memory=self._memory)
+        horizon = self._parts.moves_horizon
+        observation = observe(store.world(validator.verdicts), now, horizon, memory=self._memory)
         invalid = {(one.uid, one.generation) for one in observation.invalid}
         usable = [
             owner
@@ -99,7 +101,9 @@ class Cycle:
             or (owner.uid, owner.generation) in validator.verdicts
         ]
         if await validator.validate(usable, observation.snapshot):
-            observation = observe(store.world(validator.verdicts), now, memory=self._memory)
+            observation = observe(
+                store.world(validator.verdicts), now, horizon, memory=self._memory
+            )
         store.recognise(pod.uid for pod in observation.snapshot.pods)
         return observation
 

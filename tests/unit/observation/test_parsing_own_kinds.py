@@ -10,7 +10,7 @@ from kwatt.errors import InvalidInput
 from kwatt.observation.parsing.budgets import parse_power_budget
 from kwatt.observation.parsing.catalogue import parse_model_profile, parse_npu_class
 from kwatt.observation.parsing.services import parse_inference_service
-from kwatt.units import Power, Throughput
+from kwatt.units import Energy, Power, Throughput
 from unit.observation.bodies import (
     ATOM,
     budget,
@@ -243,3 +243,17 @@ def test_a_slip_in_a_window_keeps_the_least_cap(differs: dict[str, Any], field: 
 def test_a_budget_without_a_usable_cap_is_refused() -> None:
     with pytest.raises(InvalidInput, match=r"^spec\.watts"):
         parse_power_budget(budget(watts="lots", windows=[window(timeZone="x")]))
+
+
+def test_a_budget_lets_nothing_move_unless_it_says_so() -> None:
+    moves = {"horizonSeconds": 3600}
+
+    assert parse_power_budget(budget()).moves_horizon is None
+    assert parse_power_budget(budget(moves=moves)).moves_horizon == 3600
+
+
+def test_what_a_start_costs_is_known_only_where_it_was_measured() -> None:
+    start = {"joules": "9.5k", "basis": "Measured", "source": "A test."}
+
+    assert parse_model_profile(profile()).profile.start_energy is None
+    assert parse_model_profile(profile(start=start)).profile.start_energy == Energy(9_500_000)

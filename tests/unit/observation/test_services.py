@@ -54,6 +54,13 @@ def test_leaving_and_finished_pods_are_no_incumbents(phase: str) -> None:
     assert seen.incumbents == ()
 
 
+def test_replicas_that_are_not_ready_are_starting() -> None:
+    ready = own_pod("c")
+    ready["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
+
+    assert only_service(service(), profile(), npu_class(), *RUNNING, ready).starting == 2
+
+
 def test_pods_on_a_node_that_is_gone_are_no_incumbents() -> None:
     assert only_service(service(), profile(), npu_class(), *RUNNING[1:]).incumbents == ()
 

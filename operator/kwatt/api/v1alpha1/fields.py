@@ -183,6 +183,9 @@ Rate = Annotated[
 Milliseconds = Annotated[
     int | str, Range("1m", "100M", f"must be milliseconds above 0 and at most 100M; {_SUCH_AS}")
 ]
+Joules = Annotated[
+    int | str, Range("1m", "1G", f"must be joules above 0 and at most 1G; {_SUCH_AS}")
+]
 Bytes = Annotated[
     int | str, Range("1", "1Pi", "must be bytes above 0 and at most 1Pi; write for example 16Gi")
 ]

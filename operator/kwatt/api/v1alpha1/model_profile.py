@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from kwatt.api.v1alpha1.fields import (
     MARKER,
     Bytes,
+    Joules,
     Keyed,
     Label,
     Milliseconds,
@@ -79,6 +80,14 @@ class ProfileBaseline(Part):
     source: Source = Field(description="Document, commit and conditions of the measurement.")
 
 
+class ReplicaStart(Part):
+    """What the start of one replica costs, from the pod's start until it is ready."""
+
+    joules: Joules = Field(description="Joules that its NPUs draw while one replica starts.")
+    basis: Basis = Field(description="Where the figure comes from: Measured, Vendor or Assumption.")
+    source: Source = Field(description="Document, commit and conditions of the measurement.")
+
+
 class ModelProfileSpec(Part):
     """What was measured of one model."""
 
@@ -92,6 +101,11 @@ class ModelProfileSpec(Part):
     )
     baseline: ProfileBaseline | None = Field(
         default=None, description="What to compare inferences per joule with."
+    )
+    start: ReplicaStart | None = Field(
+        default=None,
+        description="What a start costs; a move must save more. Without it: 60 seconds at the "
+        "replica's reserved watts, an assumption.",
     )
 
     @model_validator(mode="after")

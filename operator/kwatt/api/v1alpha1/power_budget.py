@@ -91,6 +91,14 @@ class Window(Part):
         return self
 
 
+class Moves(Part):
+    """Running replicas move where the watts saved over the horizon pay for the starts."""
+
+    horizon_seconds: Annotated[int, Field(ge=60, le=31_536_000)] = Field(
+        description="Over how many seconds, at most a year, a saving must pay for the restarts.",
+    )
+
+
 class PowerBudgetSpec(Part):
     """A cap over nodes; budgets may nest and overlap, all of them hold."""
 
@@ -115,6 +123,11 @@ class PowerBudgetSpec(Part):
         description="How many seconds before a lower cap comes replicas are taken off, so that it holds "
         "from its first second. Absent: the longest terminationGracePeriodSeconds of any service, at most "
         "600, and 15 more.",
+    )
+    moves: Moves | None = Field(
+        default=None,
+        description="Lets replicas that run move to where they draw less; without it they stay. A "
+        "node under several budgets goes by the least horizon.",
     )
 
 

@@ -66,6 +66,7 @@ def _budget(
         shed_seconds=spec.shed_seconds,
         problem=problem,
         generation=_generation(body),
+        moves_horizon=spec.moves.horizon_seconds if spec.moves else None,
     )
 
 

@@ -13,7 +13,7 @@ from kwatt.model.selectors import LabelSelector, Requirement, Toleration
 from kwatt.observation.parsing.reading import Body, read_identity, read_integer, read_mapping
 from kwatt.observation.parsing.validation import validated
 from kwatt.observation.values import ParsedClass, ParsedProfile
-from kwatt.units import Power, Throughput, ceiling, parse_quantity, parse_scaled
+from kwatt.units import Energy, Power, Throughput, ceiling, parse_quantity, parse_scaled
 
 _CLASS_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -100,6 +100,7 @@ def parse_model_profile(body: Body) -> ParsedProfile:
         memory_bytes=ceiling(memory.numerator, memory.denominator),
         points=tuple(sorted(points, key=_point_order)),
         baseline=_baseline(spec.baseline) if spec.baseline else None,
+        start_energy=Energy.parse(spec.start.joules, "spec.start.joules") if spec.start else None,
     )
     generation = read_integer(read_mapping(body, "metadata"), "generation", "metadata.")
     return ParsedProfile(identity.uid, identity.name, profile, generation)
