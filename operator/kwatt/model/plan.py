@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kwatt.model.keys import ServiceKey, Variant
-from kwatt.units import Power, Throughput
+from kwatt.units import Energy, Power, Throughput
 
 Figure = float | int | str | None | tuple[str, ...]
 
@@ -118,9 +118,26 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """Running replicas that the plan moves because it pays: what of whom, and the figures that decided.
+
+    `saved` is drawn less from then on, `charged` what the `starts` cost, once. `emptied` is the node that
+    is left without replicas by it, None where a service changes its variant or its number of replicas.
+    """
+
+    services: tuple[ServiceKey, ...]
+    emptied: str | None
+    starts: int
+    saved: Power
+    charged: Energy
+    horizon_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Who runs where. `hash` is a SHA-256 over the placements: equal hashes, equal plans.
 
+    `moves` are those that have starts to come; what was started already is no move any more.
     `unproven` says why no bound was found, "" where there is one or none was asked for.
     """
 
@@ -131,3 +148,4 @@ class Plan:
     hash: str
     bound: Bound | None = None
     unproven: str = ""
+    moves: tuple[Move, ...] = ()

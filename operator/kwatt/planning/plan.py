@@ -8,12 +8,14 @@ from itertools import groupby
 from typing import Final, NamedTuple
 
 from kwatt.model.keys import ServiceKey
-from kwatt.model.plan import Plan, Unplaced
+from kwatt.model.plan import Move, Plan, Unplaced
 from kwatt.model.snapshot import Service, Snapshot
 from kwatt.planning.accounting import budget_uses, hash_of, rows_of, totals_of
 from kwatt.planning.bound import bound_by_prices, bound_of
 from kwatt.planning.draft import Draft, Holding
+from kwatt.planning.horizons import horizons_of
 from kwatt.planning.keep import keep_incumbents
+from kwatt.planning.moves import move_running
 from kwatt.planning.newcomers import Market, place_newcomers
 from kwatt.planning.place import can_be_served, complete, serve_whole, short_of
 from kwatt.planning.rejections import rejections_for
@@ -29,10 +31,11 @@ def plan(snapshot: Snapshot) -> Plan:
     """Place every service of a snapshot within all budgets, strictly by priority (design 5).
 
     All at once where everybody can be served. Otherwise level by level, highest first: incumbents stay,
-    the short ones are completed, and what is still short is explained. Equal snapshots give equal plans,
-    whatever the order of their parts. The bound is what class prices prove, budgets left aside.
+    the short ones are completed, and what is still short is explained. Replicas that run move last, where
+    that pays. Equal snapshots give equal plans, whatever the order of their parts. The bound is what class
+    prices prove, budgets left aside.
     """
-    drafted = _drafted(snapshot)
+    drafted = _improved(_drafted(snapshot))
     planned = _plan_of(drafted)
     proof = bound_by_prices(drafted.draft, planned.totals, drafted.market)
     return replace(planned, bound=proof.bound, unproven=proof.reason)
@@ -40,7 +43,7 @@ def plan(snapshot: Snapshot) -> Plan:
 
 def proven_plan(snapshot: Snapshot) -> Plan:
     """Return the same plan with the highest bound on the draw that a solver helps to prove."""
-    drafted = _drafted(snapshot)
+    drafted = _improved(_drafted(snapshot))
     planned = _plan_of(drafted)
     proof = bound_of(drafted.draft, planned.totals)
     return replace(planned, bound=proof.bound, unproven=proof.reason)
@@ -50,6 +53,15 @@ class _Drafted(NamedTuple):
     draft: Draft
     unplaced: Sequence[Unplaced] = ()
     market: Market | None = None  # where all that is placed came from it
+    moves: tuple[Move, ...] = ()
+
+
+def _improved(drafted: _Drafted) -> _Drafted:
+    """Move replicas that run where that is allowed and pays; what a market proves holds for its own plan."""
+    horizons = horizons_of(drafted.draft.snapshot)
+    if not horizons:
+        return drafted
+    return drafted._replace(moves=move_running(drafted.draft, horizons), market=None)
 
 
 def _drafted(snapshot: Snapshot) -> _Drafted:
@@ -161,4 +173,5 @@ def _plan_of(drafted: _Drafted) -> Plan:
         budgets=budget_uses(draft.layout, rows),
         totals=totals_of(draft.layout, rows, draft.snapshot.services, served),
         hash=hash_of(placements),
+        moves=drafted.moves,
     )
