@@ -193,7 +193,7 @@ class Operator:
             name = existing.name if existing else deployment_name(scale.service.name, scale.variant)
             known = self.cluster.get(ParsedDeployment, name)
             wanted = _deployment(self.cluster, name, scale)
-            if scale.service in held or not scale.replicas:
+            if scale.service in held or scale.only_resized or not scale.replicas:
                 wanted = known and replace(known, replicas=scale.replicas)
             if wanted is not None and wanted != known:
                 yield partial(self._put_deployment, wanted)

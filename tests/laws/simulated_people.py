@@ -77,6 +77,27 @@ def clusters(draw: st.DrawFn) -> Cluster:
     return cluster
 
 
+def letting_move(cluster: Cluster) -> Cluster:
+    """Let replicas move under every budget, wherever a start pays within an hour."""
+    for name, budget in cluster.all(ParsedBudget).items():
+        cluster.put(name, replace(budget, moves_horizon=3600))
+    return cluster
+
+
+@st.composite
+def sleepy_clusters(draw: st.DrawFn) -> Cluster:
+    """Draw a cluster of alike nodes that are off while they are empty, and let replicas move."""
+    cluster = Cluster()
+    add_catalogue(cluster)
+    for name in NODES:
+        cluster.put(name, new_node(name, "atom", BUDGETS[:1], draw(st.integers(2, 4))))
+    cap = draw(st.sampled_from((250, 330, 800)))
+    cluster.put(BUDGETS[0], new_budget(BUDGETS[0], cap, 0, empty_off=True))
+    for number in range(3):
+        add_service(cluster, number, draw(st.integers(0, 71)))
+    return letting_move(cluster)
+
+
 def add_catalogue(cluster: Cluster) -> None:
     """Create the classes, the profiles and three priorities."""
     for one in CLASSES:
@@ -265,6 +286,7 @@ _OFTEN = ("nothing", "add_service", "add_service", "add_service", "remove_servic
 EVENT = st.builds(
     Event, st.sampled_from((*_OFTEN, *EVENTS)), st.integers(0, 11), st.integers(0, 71)
 )
+CALM_EVENT = EVENT.filter(lambda event: event.name != "relabel")
 
 
 def happen(cluster: Cluster, event: Event) -> None:

@@ -22,6 +22,7 @@ from kwatt.planning.plan import plan
 from laws.simulated_operator import FINE, Fate, Killed, Operator, View
 from laws.simulated_people import (
     BUDGETS,
+    CALM_EVENT,
     EVENT,
     NODES,
     Event,
@@ -29,8 +30,10 @@ from laws.simulated_people import (
     add_service,
     clusters,
     happen,
+    letting_move,
     new_budget,
     new_node,
+    sleepy_clusters,
 )
 from laws.simulation import Cluster
 from laws.strategies import CLASSES
@@ -53,17 +56,25 @@ class Step(NamedTuple):
 
 
 FATE = st.sampled_from((FINE,) * 6 + (Fate(True, False), Fate(False, False), Fate(late=True)))
-STEP = st.builds(
-    Step,
-    EVENT,
-    cycles=st.integers(1, 3),
-    pods_lag=st.sampled_from((0, 0, 0, 1, 2, 4, 8)),
-    nodes_lag=st.sampled_from((0, 0, 0, 1, 3)),
-    writes=st.one_of(st.just(ALL), st.just(ALL), st.integers(0, 8)),
-    fates=st.lists(FATE, max_size=6).map(tuple),
-    rounds=st.integers(0, 2),
-)
-STEPS = st.lists(STEP, min_size=3, max_size=12)
+
+
+def steps_of(event: st.SearchStrategy[Event]) -> st.SearchStrategy[list[Step]]:
+    """Draw some steps, with late news, lost writes and an operator that may end at any write."""
+    step = st.builds(
+        Step,
+        event,
+        cycles=st.integers(1, 3),
+        pods_lag=st.sampled_from((0, 0, 0, 1, 2, 4, 8)),
+        nodes_lag=st.sampled_from((0, 0, 0, 1, 3)),
+        writes=st.one_of(st.just(ALL), st.just(ALL), st.integers(0, 8)),
+        fates=st.lists(FATE, max_size=6).map(tuple),
+        rounds=st.integers(0, 2),
+    )
+    return st.lists(step, min_size=3, max_size=12)
+
+
+MOVING = st.one_of(clusters().map(letting_move), sleepy_clusters())
+STEPS, CALM_STEPS = steps_of(EVENT), steps_of(CALM_EVENT)
 
 
 def drawn(cluster: Cluster, budget: ParsedBudget, *, advertised: bool) -> int:
@@ -211,6 +222,20 @@ class Story:
 @given(clusters(), STEPS)
 def test_caps_hold_at_every_instant(cluster: Cluster, steps: list[Step]) -> None:
     """At no instant does the planned power under a PowerBudget exceed it (design 7.1)."""
+    keeps_caps(cluster, steps)
+
+
+@LAW
+@given(MOVING, CALM_STEPS)
+def test_caps_hold_at_every_instant_while_replicas_move(
+    cluster: Cluster, steps: list[Step]
+) -> None:
+    """Old and new replicas of a move count together (design 7.1, 3.5)."""
+    keeps_caps(cluster, steps)
+
+
+def keeps_caps(cluster: Cluster, steps: list[Step]) -> None:
+    """Take the steps; the story's audit counts after each write."""
     story = Story(cluster)
     for step in steps:
         note(str(step))
@@ -221,6 +246,18 @@ def test_caps_hold_at_every_instant(cluster: Cluster, steps: list[Step]) -> None
 @given(clusters(), STEPS)
 def test_it_comes_to_rest_as_planned(cluster: Cluster, steps: list[Step]) -> None:
     """Idle costs nothing: no writes when nothing changes; a restart writes nothing (design 7.2, 7.5)."""
+    rests_as_planned(cluster, steps)
+
+
+@settings(LAW, max_examples=300)
+@given(MOVING, CALM_STEPS)
+def test_moves_come_to_rest_as_planned(cluster: Cluster, steps: list[Step]) -> None:
+    """A move ends, and nothing moves back."""
+    rests_as_planned(cluster, steps)
+
+
+def rests_as_planned(cluster: Cluster, steps: list[Step]) -> None:
+    """Take the steps, and then wait until nothing is written any more."""
     story = Story(cluster)
     for step in steps:
         story.take(step)

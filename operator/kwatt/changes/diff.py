@@ -6,11 +6,11 @@ is released too early would make the kube-scheduler preempt others (design 3.5).
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from kwatt.changes.lingering import Lingering, lingering
 from kwatt.changes.room import Room
 from kwatt.changes.shares import Headroom, held_on, planned_watts, share_changes, target_shares
 from kwatt.changes.values import (
@@ -23,49 +23,13 @@ from kwatt.changes.values import (
     Scale,
     ShareChange,
 )
+from kwatt.changes.wanted import Wanted, active_pods, keep_order, surplus_of, wanted_groups
 from kwatt.model.keys import PodKey
-from kwatt.model.plan import Placement, Plan
+from kwatt.model.plan import Plan
 from kwatt.model.snapshot import Deployment, Node, Pod, Snapshot
 
 RELEASE_DEADLINE = timedelta(seconds=60)  # a released pod that is not bound by then is evicted
 VICTIM_COST = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the plan wants of one Deployment."""
-
-    group: Group
-    nodes: Mapping[str, int]
-    pod_watts: int
-    operating_point: str
-
-    @property
-    def replicas(self) -> int:
-        """Replicas over all nodes."""
-        return sum(self.nodes.values())
-
-
-def wanted_groups(snapshot: Snapshot, plan: Plan) -> dict[Group, Wanted]:
-    """Collect the plan's placements by Deployment."""
-    rows: defaultdict[Group, list[Placement]] = defaultdict(list)
-    for placement in plan.placements:
-        rows[Group(placement.service, placement.variant)].append(placement)
-    return {group: _wanted(snapshot, group, rows[group]) for group in sorted(rows)}
-
-
-def _wanted(snapshot: Snapshot, group: Group, rows: list[Placement]) -> Wanted:
-    nodes = {row.node: row.replicas for row in sorted(rows, key=lambda row: row.node)}
-    points = Counter({row.operating_point: row.replicas for row in rows})
-    point = min(points, key=lambda name: (-points[name], name))
-    return Wanted(group, nodes, _pod_watts(snapshot, rows[0]), point)
-
-
-def _pod_watts(snapshot: Snapshot, row: Placement) -> int:
-    """Return the whole watts above idle of one replica: reserved less the idle watts of its NPUs."""
-    npu_class = snapshot.classes.get(row.variant.npu_class)
-    idle = npu_class.idle.milliwatts if npu_class else 0
-    return (row.reserved.milliwatts // row.replicas - row.variant.npus * idle) // 1000
 
 
 def diff(snapshot: Snapshot, plan: Plan, advertised: Mapping[str, int]) -> Changes:
@@ -80,9 +44,10 @@ def diff(snapshot: Snapshot, plan: Plan, advertised: Mapping[str, int]) -> Chang
     reach, now = Headroom(snapshot, advertised, held), Headroom(snapshot, {}, held)
     left = now.left
     lower, rise = share_changes(snapshot, targets, reach)
-    pods = _active_pods(snapshot.pods)
-    scaling = _scaling(snapshot.deployments, wanted)
-    costs, evict = _leaving(snapshot, wanted, pods, scaling)
+    pods = active_pods(snapshot.pods)
+    staying = lingering(snapshot, wanted, pods)
+    scaling = _scaling(snapshot.deployments, wanted, staying)
+    costs, evict = _leaving(snapshot, wanted, pods, scaling, staying)
     shares = _shares_after(snapshot, lower + rise)
     gone = {eviction.pod for eviction in evict}
     return Changes(
@@ -91,33 +56,32 @@ def diff(snapshot: Snapshot, plan: Plan, advertised: Mapping[str, int]) -> Chang
         costs=costs,
         shrink=(
             *(scale for scale, before in scaling.values() if scale.replicas < before),
-            *_emptied(snapshot, wanted),
+            *_emptied(snapshot, wanted, staying),
         ),
         evict=evict,
         grow=tuple(scale for scale, before in scaling.values() if scale.replicas >= before),
         raise_=rise,
         release=_releases(Room(snapshot, shares, (reach, now)), wanted, pods, gone),
         left=left,
+        lingering=staying.by_service,
         wake=_wake(snapshot, gone),
     )
 
 
-def _active_pods(pods: Iterable[Pod]) -> dict[Group, list[Pod]]:
-    active: defaultdict[Group, list[Pod]] = defaultdict(list)
-    for pod in pods:
-        if not pod.terminating and not pod.finished:
-            active[Group(pod.service, pod.variant)].append(pod)
-    return active
-
-
 def _scaling(
-    deployments: Iterable[Deployment], wanted: Mapping[Group, Wanted]
+    deployments: Iterable[Deployment], wanted: Mapping[Group, Wanted], staying: Lingering
 ) -> dict[Group, tuple[Scale, int]]:
     """Pair what each wanted Deployment should be with the replicas it has; whether it differs is for apply."""
     have = {Group(d.service, d.variant): d for d in deployments}
     return {
         group: (
-            Scale(group.service, group.variant, one.replicas, one.pod_watts, one.operating_point),
+            Scale(
+                group.service,
+                group.variant,
+                staying.most.get(group, one.replicas),
+                one.pod_watts,
+                one.operating_point,
+            ),
             have[group].replicas if group in have else 0,
         )
         for group, one in wanted.items()
@@ -138,14 +102,19 @@ def _removals(snapshot: Snapshot, wanted: Mapping[Group, Wanted]) -> tuple[Remov
     )
 
 
-def _emptied(snapshot: Snapshot, wanted: Mapping[Group, Wanted]) -> tuple[Scale, ...]:
+def _emptied(
+    snapshot: Snapshot, wanted: Mapping[Group, Wanted], staying: Lingering
+) -> tuple[Scale, ...]:
+    """Return the Deployments to empty, as far as none of their pods serves on for now."""
     present = {service.key for service in snapshot.services}
     holding = _holding(snapshot)
-    return tuple(
-        Scale(d.service, d.variant, 0, holding[d.namespace, d.name], "")
-        for d in _unwanted(snapshot, wanted)
-        if d.service in present and d.replicas and (d.namespace, d.name) in holding
-    )
+    emptied = []
+    for d in _unwanted(snapshot, wanted):
+        left = len(staying.pods.get(Group(d.service, d.variant), ()))
+        if d.service in present and d.replicas > left and (d.namespace, d.name) in holding:
+            watts = holding[d.namespace, d.name]
+            emptied.append(Scale(d.service, d.variant, left, watts, "", only_resized=left > 0))
+    return tuple(emptied)
 
 
 def _unwanted(snapshot: Snapshot, wanted: Mapping[Group, Wanted]) -> list[Deployment]:
@@ -165,39 +134,21 @@ def _leaving(
     wanted: Mapping[Group, Wanted],
     pods: Mapping[Group, list[Pod]],
     scaling: Mapping[Group, tuple[Scale, int]],
+    staying: Lingering,
 ) -> tuple[tuple[Cost, ...], tuple[Eviction, ...]]:
     """Name the pods that a shrinking Deployment should lose, and those that have to be evicted."""
     costs: list[Cost] = []
-    evict = {eviction.pod: eviction for eviction in _overdue(snapshot)}
+    evict = {one.pod: one for one in (*_overdue(snapshot), *staying.evict)}
     for group, one in wanted.items():
-        surplus = _surplus(one, pods.get(group, []))
+        if group in staying.pods:
+            continue
+        surplus = surplus_of(one.nodes, pods.get(group, []))
         if len(pods.get(group, ())) > one.replicas or scaling[group][1] > one.replicas:
             costs += _costs(pods.get(group, []), surplus)
         else:
             for pod in surplus:
                 evict.setdefault(pod.key, Eviction(pod.key, pod.uid, "planned on another node"))
     return tuple(costs), tuple(evict[key] for key in sorted(evict))
-
-
-def _surplus(one: Wanted, pods: list[Pod]) -> list[Pod]:
-    """Return the pods on each node beyond what the plan wants there: not ready first, newest first."""
-    by_node: defaultdict[str, list[Pod]] = defaultdict(list)
-    for pod in pods:
-        if pod.assigned is not None:
-            by_node[pod.assigned].append(pod)
-    surplus = []
-    for node in sorted(by_node):
-        order = sorted(by_node[node], key=_keep_order)
-        surplus += order[one.nodes.get(node, 0) :]
-    return surplus
-
-
-def _keep_order(pod: Pod) -> tuple[bool, bool, float, str]:
-    return (pod.node is None, not pod.ready, _seconds(pod.created), pod.key.name)
-
-
-def _seconds(time: datetime | None) -> float:
-    return time.timestamp() if time else 0.0
 
 
 def _costs(pods: list[Pod], surplus: list[Pod]) -> list[Cost]:
@@ -253,7 +204,7 @@ def _releases(
         gated = [
             pod for pod in mine if pod.gated and pod.watts == one.pod_watts and not pod.other_gates
         ]
-        releases += _release_group(room, missing, sorted(gated, key=_keep_order))
+        releases += _release_group(room, missing, sorted(gated, key=keep_order))
     return tuple(releases)
 
 

@@ -31,13 +31,17 @@ class ShareChange:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The Deployment of one variant of a service and the replicas and watts per replica it is to have."""
+    """The Deployment of one variant of a service and the replicas and watts per replica it is to have.
+
+    `only_resized`: its template stays as it is, because the plan has nothing of it any more.
+    """
 
     service: ServiceKey
     variant: Variant
     replicas: int
     pod_watts: int
     operating_point: str
+    only_resized: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +97,5 @@ class Changes:
     raise_: tuple[ShareChange, ...] = ()
     release: tuple[Release, ...] = ()
     left: Mapping[str, Power] = field(default_factory=dict)  # of each cap beside what pods hold now
+    lingering: Mapping[ServiceKey, int] = field(default_factory=dict)  # replicas that serve on
     wake: datetime | None = None

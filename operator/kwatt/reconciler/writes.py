@@ -117,7 +117,7 @@ def scale_writes(scene: Scene, scales: Iterable[Scale]) -> list[Request]:
     for scale in scales:
         service = services[scale.service]
         existing = have.get(Group(scale.service, scale.variant))
-        if service.held is not None or not scale.replicas:
+        if service.held is not None or scale.only_resized or not scale.replicas:
             requests += _resize(scale, existing)
         else:
             requests += _apply_deployment(scene, scale, service, existing)
