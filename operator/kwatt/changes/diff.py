@@ -64,6 +64,7 @@ def diff(snapshot: Snapshot, plan: Plan, advertised: Mapping[str, int]) -> Chang
         release=_releases(Room(snapshot, shares, (reach, now)), wanted, pods, gone),
         left=left,
         lingering=staying.by_service,
+        sustained=staying.sustained,
         wake=_wake(snapshot, gone),
     )
 

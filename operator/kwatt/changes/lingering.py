@@ -19,7 +19,9 @@ from kwatt.changes.values import Eviction, Group
 from kwatt.changes.wanted import Wanted, surplus_of
 from kwatt.model.keys import ServiceKey
 from kwatt.model.snapshot import Node, Pod, PodShape, Snapshot
+from kwatt.planning.curves import curves_of
 from kwatt.planning.horizons import horizons_of
+from kwatt.planning.options import best_rate
 
 _ANY_SHARE = 2**40  # whole watts; here caps are asked what they leave, and not what nodes advertise
 
@@ -28,12 +30,14 @@ _ANY_SHARE = 2**40  # whole watts; here caps are asked what they leave, and not 
 class Lingering:
     """Pods that serve on by Deployment, what else their services' Deployments may have, and who goes first.
 
-    `most` is the number of replicas that a planned Deployment has for now.
+    `most` is the number of replicas that a planned Deployment has for now, `sustained` the services whose
+    ready replicas, old and new, do the rate together.
     """
 
     pods: Mapping[Group, tuple[Pod, ...]] = field(default_factory=dict)
     most: Mapping[Group, int] = field(default_factory=dict)
     evict: tuple[Eviction, ...] = ()
+    sustained: frozenset[ServiceKey] = frozenset()
 
     @property
     def by_service(self) -> dict[ServiceKey, int]:
@@ -70,11 +74,12 @@ def lingering(
     horizons = horizons_of(snapshot)
     if not horizons:
         return Lingering()
-    view = _View(snapshot, wanted)
-    movers = [m for m in _movers(wanted, pods) if view.may_linger(m, horizons)]
-    movers = view.out_of_the_way(movers, pods)
-    if not movers:
+    leaving = list(_movers(wanted, pods))
+    if not leaving:
         return Lingering()
+    view = _View(snapshot, wanted)
+    movers = [mover for mover in leaving if view.may_linger(mover, horizons)]
+    movers = view.out_of_the_way(movers, pods)
     most: dict[Group, int] = {}
     evict: list[Eviction] = []
     for mover, fitting in view.fitting(movers):
@@ -82,7 +87,8 @@ def lingering(
         if not any(fitting.values()) and any(mover.missing.values()) and mover.is_calm:
             evict += view.first_to_go(mover)
     staying = {group: left for mover in movers for group, left in mover.leaving.items()}
-    return Lingering(staying, most, tuple(evict))
+    sustained = frozenset(mover.service for mover in movers if view.is_sustained(mover))
+    return Lingering(staying, most, tuple(evict), sustained)
 
 
 def _movers(wanted: Mapping[Group, Wanted], pods: Mapping[Group, list[Pod]]) -> Iterator[_Mover]:
@@ -141,7 +147,8 @@ class _View:
         self._snapshot = snapshot
         self._wanted = wanted
         self._watts = {group: one.pod_watts for group, one in wanted.items()}
-        self._shapes = {service.key: service for service in snapshot.services}
+        self._services = {service.key: service for service in snapshot.services}
+        self._now = self._headroom(snapshot)
         self._ready = {node.name for node in snapshot.nodes if node.ready}
         self._over: defaultdict[str, set[str]] = defaultdict(set)
         for budget in snapshot.budgets:
@@ -150,11 +157,10 @@ class _View:
 
     def may_linger(self, mover: _Mover, horizons: Mapping[str, int]) -> bool:
         """Tell whether all that leaves is where replicas may move, and no cap over it is exceeded."""
-        now = self._headroom(self._snapshot)
-        service = self._shapes.get(mover.service)
+        service = self._services.get(mover.service)
         nodes = {pod.assigned or "" for left in mover.leaving.values() for pod in left}
         held = service is None or service.held is not None
-        return not held and all(node in horizons and now.keeps(node) for node in nodes)
+        return not held and all(node in horizons and self._now.keeps(node) for node in nodes)
 
     def out_of_the_way(self, movers: list[_Mover], pods: Mapping[Group, list[Pod]]) -> list[_Mover]:
         """Return the movers without those that keep another service from a start."""
@@ -201,6 +207,19 @@ class _View:
             why = "moves to where it draws less; there is no room to start its successor first"
             yield Eviction(leaving[0].key, leaving[0].uid, why)
 
+    def is_sustained(self, mover: _Mover) -> bool:
+        """Tell whether the ready replicas of a service do its rate within its latency limit."""
+        service = self._services[mover.service]
+        profile = self._snapshot.profiles.get(service.model)
+        rates = {
+            (curve.npu_class, curve.npus, curve.setting): best_rate(curve, service.latency_micros)
+            for curve in (curves_of(profile) if profile else ())
+        }
+        pods = (*mover.in_place, *(pod for left in mover.leaving.values() for pod in left))
+        variants = (pod.variant for pod in pods if pod.ready)
+        done = sum(rates.get((v.npu_class, v.npus, v.setting), 0) for v in variants)
+        return done >= service.target.micros
+
     def _admits(self, room: Room, quotas: QuotaRoom, group: Group, node: str) -> bool:
         pod = self._pod(group)
         return quotas.has_room(group, pod) and room.admit(node, pod) and quotas.take(group, pod)
@@ -227,7 +246,7 @@ class _View:
         )
 
     def _shape(self, group: Group) -> PodShape:
-        service = self._shapes[group.service]
+        service = self._services[group.service]
         return service.shapes.get(group.variant.npu_class, service.shape)
 
     def _room(self, snapshot: Snapshot) -> Room:

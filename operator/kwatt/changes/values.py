@@ -98,4 +98,5 @@ class Changes:
     release: tuple[Release, ...] = ()
     left: Mapping[str, Power] = field(default_factory=dict)  # of each cap beside what pods hold now
     lingering: Mapping[ServiceKey, int] = field(default_factory=dict)  # replicas that serve on
+    sustained: frozenset[ServiceKey] = frozenset()  # of those: ready old and new ones do the rate
     wake: datetime | None = None

@@ -78,6 +78,7 @@ class Cycle:
             findings = self._findings(observation, planned, changes)
             own = [written for kind in OWN_KINDS for written in parts.store.own(kind)]
             later = await parts.reporter.report(status_changes(own, findings, now))
+            await parts.reporter.tell_moves(planned.moves)
         self._show(observation, planned, changes, sent.writes)
         return Again(
             seconds=_soonest(sent.retry_seconds, parts.shares.look_again_seconds(), later),
@@ -136,6 +137,7 @@ class Cycle:
             left=changes.left,
             profiles={p.name: p.profile for p in profiles if isinstance(p, ParsedProfile)},
             notices=observation.notices,
+            sustained=changes.sustained,
         )
 
     def _show(self, observation: Observation, planned: Plan, changes: Changes, writes: int) -> None:
@@ -147,7 +149,7 @@ class Cycle:
             totals = planned.totals
             _LOG.info(
                 "cycle plan=%s services=%d placed=%d partly=%d replicas=%d reserved=%s draw=%s "
-                "writes=%d released=%d evicted=%d",
+                "moves=%d writes=%d released=%d evicted=%d",
                 planned.hash[:12],
                 totals.services,
                 totals.placed,
@@ -155,6 +157,7 @@ class Cycle:
                 totals.replicas,
                 totals.reserved,
                 totals.draw,
+                len(planned.moves),
                 writes,
                 len(changes.release),
                 len(changes.evict),

@@ -42,7 +42,8 @@ class Findings:
 
     `left` is the cap of each budget less what nodes may draw at this moment; `missing` the fields that
     keep an NPUClass from being schedulable; `failures` the API server's sentences by service;
-    `profiles` are whole, those of the snapshot lack the points that can't be used.
+    `profiles` are whole, those of the snapshot lack the points that can't be used; `sustained` are the
+    services whose old and new replicas do the rate together while they move.
     """
 
     snapshot: Snapshot
@@ -53,6 +54,7 @@ class Findings:
     left: Mapping[str, Power]
     profiles: Mapping[str, Profile]
     notices: tuple[Notice, ...] = ()
+    sustained: frozenset[ServiceKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ class _Describer:
             failure=self._findings.failures.get(key),
             exceeded=tuple(sorted({b for node in nodes for b in self._exceeded.get(node, ())})),
             unknown_class=self._unknown_classes.get(_object_key(written)),
+            moving=key in self._findings.sustained,
         )
         return describe_service(facts, self._now)
 

@@ -17,8 +17,11 @@ from kwatt.cluster.paths import of_manifest, status_of
 from kwatt.cluster.writes import Apply, MergePatch
 from kwatt.errors import Conflict, Missing, Refused
 from kwatt.metrics import Metrics
+from kwatt.model.keys import ServiceKey
+from kwatt.model.plan import Move
 from kwatt.reconciler.describing import ObjectKey, StatusChange
 from kwatt.reconciler.store import Store, Written
+from kwatt.status.moves import describe_move
 
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN: Final = 5.0
@@ -52,6 +55,7 @@ class Reporter:
         self._metrics = metrics
         self._clock = clock
         self._written_at: dict[str, float] = {}
+        self._moving: frozenset[ServiceKey] = frozenset()
 
     async def report(self, changes: Iterable[StatusChange]) -> float | None:
         """Write what is due; return after how many seconds the rest is."""
@@ -66,6 +70,19 @@ class Reporter:
                 waits.append(wait)
         waits += await self._write(due)
         return min(waits, default=None)
+
+    async def tell_moves(self, moves: Iterable[Move]) -> None:
+        """Post an Event with the figures on each service that the plan moves, once per move."""
+        moving = {key: move for move in moves for key in move.services}
+        news = sorted(moving.keys() - self._moving)
+        self._moving = frozenset(moving)
+        if not news:
+            return
+        own = {ServiceKey(o.namespace, o.name): o for o in self._store.own("InferenceService")}
+        for key in news:
+            if key in own:
+                message = describe_move(moving[key], key)
+                await self._events.post(_subject(own[key]), "Normal", "Moving", message)
 
     async def _write(self, due: list[StatusChange]) -> list[float]:
         ordered = sorted(due, key=lambda change: not change.urgent)

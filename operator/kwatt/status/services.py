@@ -34,7 +34,8 @@ class ServiceFacts:
 
     `problem` says why the spec can't be used, `failure` what the API server refused, `target` is None
     when the spec could not be read. `exceeded` names budgets over its nodes that are above their cap,
-    `unknown_class` says which NPUClasses it names and nobody has made.
+    `unknown_class` says which NPUClasses it names and nobody has made. `moving`: replicas that leave do
+    the rate together with those that are ready already.
     """
 
     key: ServiceKey
@@ -50,6 +51,7 @@ class ServiceFacts:
     failure: str | None = None
     exceeded: tuple[str, ...] = ()
     unknown_class: str | None = None
+    moving: bool = False
 
 
 def describe_service(facts: ServiceFacts, now: datetime) -> InferenceServiceStatus:
@@ -216,6 +218,9 @@ def _ready(facts: ServiceFacts, placed: Verdict, placements: tuple[PlacedOn, ...
         return Verdict("Ready", False, "ApplyFailed", facts.failure)
     if not placed.holds:
         return Verdict("Ready", False, placed.reason, placed.message)
+    if ready < wanted and facts.moving:
+        why = f"{wanted - ready} of {wanted} replicas start, those before them serve on until then"
+        return Verdict("Ready", True, "Moving", why)
     if ready < wanted:
         return Verdict(
             "Ready", False, "ReplicasNotReady", f"{ready} of {wanted} replicas are ready"

@@ -167,3 +167,15 @@ def test_fewer_replicas_need_no_successor() -> None:
     result = changes(moving(pod("a", node="n1"), pod("b", node="n2")), placement("n2"))
 
     assert (sizes(result), names_of(result.costs), result.lingering) == ([1], ["a"], {})
+
+
+def test_it_is_said_whether_old_and_new_replicas_do_the_rate_together() -> None:
+    old, new = pod("old", node="n1"), pod("new", node="n2", ready=False)
+    more = [b.service(target=200)]
+
+    enough, too_few = (
+        changes(moving(old, new, services=services), placement("n2"))
+        for services in ([b.service()], more)
+    )
+
+    assert (enough.sustained, too_few.sustained) == ({KEY}, frozenset())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import builders as b
 from kwatt.changes.values import Cost, Eviction, Release, Removal, ShareChange
 from kwatt.cluster.writes import Apply, Claim, Delete, Evict, JsonPatch, MergePatch
@@ -104,6 +106,16 @@ def test_of_a_held_service_only_the_size_is_changed() -> None:
 
     assert request.write == MergePatch(
         DEPLOYMENT, {"metadata": {"uid": "uid-d"}, "spec": {"replicas": 2}}
+    )
+
+
+def test_of_replicas_that_serve_on_only_the_number_is_changed() -> None:
+    leaving = replace(SCALE, replicas=1, only_resized=True)
+
+    (request,) = scale_writes(scene(with_deployment(applied(replicas=3))), [leaving])
+
+    assert request.write == MergePatch(
+        DEPLOYMENT, {"metadata": {"uid": "uid-d"}, "spec": {"replicas": 1}}
     )
 
 

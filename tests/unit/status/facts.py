@@ -39,6 +39,7 @@ def service_facts(given: dict[str, Any]) -> ServiceFacts:
         failure=given.get("failure"),
         exceeded=tuple(given.get("exceeded", ())),
         unknown_class=given.get("unknownClass"),
+        moving=given.get("moving", False),
     )
 
 

@@ -75,3 +75,12 @@ def test_the_summary_says_why_a_service_is_not_ready() -> None:
     assert status(ready=0).summary.reason == "ReplicasNotReady"
     assert status(ready=1).summary.reason is None
     assert status(ready=1, failure="Deployment x: quota").summary.reason == "ApplyFailed"
+
+
+def test_a_service_is_ready_while_those_before_serve_on() -> None:
+    moving, alone = status(ready=0, moving=True), status(ready=1, moving=True)
+
+    assert [one.summary.reason for one in (moving, alone)] == [None, None]
+    ready = {c.type: c for c in moving.conditions}["Ready"]
+    words = "1 of 1 replicas start, those before them serve on until then"
+    assert (ready.reason, ready.message) == ("Moving", words)
