@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from kwatt.model.keys import ServiceKey
 from kwatt.model.npu import Profile
-from kwatt.model.snapshot import Node, Snapshot
+from kwatt.model.snapshot import Node, Service, Snapshot
 from kwatt.planning.draft import Draft, Holding
 from kwatt.units import Energy, Power
 
@@ -112,6 +112,24 @@ def start_energy(profile: Profile | None, holding: Holding) -> Energy:
     if profile is not None and profile.start_energy is not None:
         return profile.start_energy
     return Energy.of(holding.demand.reserved, START_SECONDS)
+
+
+def starts_of(draft: Draft, service: Service, holding: Holding) -> int:
+    """Return how many replicas of a holding do not run yet."""
+    running = draft.running(service, holding.demand.variant)
+    return sum(max(0, count - running.get(number, 0)) for number, count in holding.counts)
+
+
+def gives_up(draft: Draft, service: Service, holding: Holding) -> bool:
+    """Tell whether replicas that run, or were released, are none of those held."""
+    kept = dict(holding.counts)
+    numbers = draft.layout.numbers
+    return any(
+        incumbent.variant != holding.demand.variant
+        or incumbent.replicas > kept.get(numbers[incumbent.node], 0)
+        for incumbent in service.incumbents
+        if incumbent.node in numbers
+    )
 
 
 def _may_be_off(node: Node, off: set[str]) -> bool:

@@ -19,7 +19,7 @@ import numpy as np
 from kwatt.model.keys import ServiceKey
 from kwatt.model.plan import Move
 from kwatt.model.snapshot import Service
-from kwatt.planning.balance import FINE, Balance, Loads, start_energy
+from kwatt.planning.balance import FINE, Balance, Loads, gives_up, start_energy, starts_of
 from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.fill import fill_whole
 from kwatt.planning.keep import counts_by_node
@@ -39,6 +39,7 @@ class _Gain(NamedTuple):
     service: Service
     option: Option
     replicas: int
+    starts: int  # at least
 
 
 class _Change(NamedTuple):
@@ -72,7 +73,7 @@ class _Mover:
         self._amid = {
             key
             for key, (holding, *_) in draft.holdings.items()
-            if self._gives_up(self._services[key], holding)
+            if gives_up(draft, self._services[key], holding)
         }
         self._starts_left = max(
             0, MOST_STARTS - sum(self._services[k].starting for k in self._amid)
@@ -100,19 +101,18 @@ class _Mover:
             service, holding = self._services[key], self._movable(key)
             if holding is not None:
                 found = [
-                    _Gain(most, service, option, count.replicas)
+                    self._most_gained(service, holding, option, count.replicas)
                     for option in self._draft.options(service)
                     for count in option.counts
-                    if (most := self._most_gained(service, holding, option, count.replicas)) > 0
+                    if option.variant != holding.demand.variant or count.replicas > holding.replicas
                 ]
-                yield from sorted(found, key=lambda g: (-g.most, g.replicas, g.option.variant))
+                better = [gain for gain in found if gain.most > 0]
+                yield from sorted(better, key=lambda g: (-g.most, g.replicas, g.option.variant))
 
     def _most_gained(
         self, service: Service, holding: Holding, option: Option, replicas: int
-    ) -> int:
+    ) -> _Gain:
         """Return a bound on the gain: nodes that are left are off, and none is opened."""
-        if option.variant == holding.demand.variant and replicas <= holding.replicas:
-            return 0
         staying, _ = self._stayings(service, holding, option)
         target = Holding(option.demand, option, ((-1, replicas),))
         starts = max(0, replicas - sum(staying.values()))
@@ -125,16 +125,20 @@ class _Mover:
         now = holding.option.cost(holding.replicas) + held if holding.option else 0
         then = option.cost(replicas) + held
         bound = Balance(now + closing, then)
-        return bound.gain(self._horizon([holding]), self._charge(service, target, starts))
+        most = bound.gain(self._horizon([holding]), self._charge(service, target, starts))
+        return _Gain(most, service, option, replicas, starts)
 
     def _ways(self, gains: Sequence[_Gain]) -> Iterator[_Change]:
         """Yield the changes of one service that have room."""
         for gain in gains:
             key = gain.service.key
+            if self._tries_left <= 0 or gain.starts > self._starts_left:
+                continue
             (holding,) = self._draft.release(key)
+            running, planned = self._stayings(gain.service, holding, gain.option)
             found = [
                 self._filled(gain.service, gain.option, gain.replicas, staying)
-                for staying in self._stayings(gain.service, holding, gain.option)
+                for staying in ([running] if running == planned else [running, planned])
             ]
             self._draft.hold(key, holding)
             for after in found:
@@ -160,7 +164,8 @@ class _Mover:
 
     def _emptied(self, number: int, keys: Sequence[ServiceKey]) -> Iterator[_Change]:
         """Yield the changes that take every replica off a node, if there is room for all of them."""
-        if len(keys) > MOST_STARTS or any(self._movable(key) is None for key in keys):
+        tried = self._tries_left > 0 and len(keys) <= MOST_STARTS
+        if not tried or any(self._movable(key) is None for key in keys):
             return
         before = [(key, holding) for key in keys for holding in self._draft.release(key)]
         before.sort(key=lambda one: (-one[1].demand.variant.npus, one[0]))
@@ -250,7 +255,9 @@ class _Mover:
         starts, charge = 0, NO_ENERGY
         for (key, gone), (_, come) in zip(change.before, change.after, strict=True):
             service = self._services[key]
-            more = max(0, self._starts(service, come) - self._starts(service, gone))
+            more = max(
+                0, starts_of(self._draft, service, come) - starts_of(self._draft, service, gone)
+            )
             starts, charge = starts + more, charge + self._charge(service, come, more)
         seconds = self._horizon(before)
         keys = tuple(sorted(key for key, _ in change.before))
@@ -276,22 +283,6 @@ class _Mover:
         takes_part = all(number in self._horizons for number, _ in holding.counts)
         settled = not service.starting or key in self._amid
         return holding if takes_part and settled else None
-
-    def _gives_up(self, service: Service, holding: Holding) -> bool:
-        """Tell whether replicas that run, or were released, are none of the plan's."""
-        kept = dict(holding.counts)
-        numbers = self._draft.layout.numbers
-        return any(
-            incumbent.variant != holding.demand.variant
-            or incumbent.replicas > kept.get(numbers[incumbent.node], 0)
-            for incumbent in service.incumbents
-            if incumbent.node in numbers
-        )
-
-    def _starts(self, service: Service, holding: Holding) -> int:
-        """Return how many replicas of a holding do not run yet."""
-        running = self._draft.running(service, holding.demand.variant)
-        return sum(max(0, count - running.get(number, 0)) for number, count in holding.counts)
 
     def _charge(self, service: Service, holding: Holding, starts: int) -> Energy:
         return start_energy(self._draft.snapshot.profiles.get(service.model), holding) * starts
