@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import builders as b
@@ -93,7 +93,7 @@ def test_nothing_moves_by_default(world: Snapshot) -> None:
     assert plan(world).moves == ()
 
 
-@settings(LAW, max_examples=400)
+@LAW
 @given(WORLDS, st.sampled_from((600, DAY)))
 def test_what_moves_pays_and_nobody_loses(world: Snapshot, seconds: int) -> None:
     """Saved watts over the horizon pay for the starts; caps, quotas and served rates hold."""
@@ -112,7 +112,7 @@ def test_what_moves_pays_and_nobody_loses(world: Snapshot, seconds: int) -> None
         assert excess <= quota_excess(world, still.placements, namespace)
 
 
-@settings(LAW, max_examples=400)
+@LAW
 @given(scattered())
 def test_what_was_moved_stays(world: Snapshot) -> None:
     """Applying the plan and planning again moves nothing."""

@@ -225,7 +225,7 @@ def test_caps_hold_at_every_instant(cluster: Cluster, steps: list[Step]) -> None
     keeps_caps(cluster, steps)
 
 
-@LAW
+@settings(LAW, max_examples=300)
 @given(MOVING, CALM_STEPS)
 def test_caps_hold_at_every_instant_while_replicas_move(
     cluster: Cluster, steps: list[Step]
@@ -249,7 +249,7 @@ def test_it_comes_to_rest_as_planned(cluster: Cluster, steps: list[Step]) -> Non
     rests_as_planned(cluster, steps)
 
 
-@settings(LAW, max_examples=300)
+@settings(LAW, max_examples=150)
 @given(MOVING, CALM_STEPS)
 def test_moves_come_to_rest_as_planned(cluster: Cluster, steps: list[Step]) -> None:
     """A move ends, and nothing moves back."""
