@@ -116,3 +116,25 @@ def test_a_saving_within_the_margin_moves_nothing(world: World) -> None:
     world.apply(worlds.profile("model", worlds.point("one"), worlds.point("two", watts=57)))
 
     always(lambda: uid_of(world, "cam") == before, 2.0)
+
+
+def test_another_class_without_room_beside_is_taken_one_replica_at_a_time(world: World) -> None:
+    world.apply(worlds.npu_node("n1"), worlds.npu_node("n2", product="two"))
+    world.apply(worlds.npu_class("one"), worlds.npu_class("two"))
+    world.apply(worlds.profile("model", worlds.point("one", watts=60)))
+    # 60 W idle and 2 x 60 W; no third replica fits beside, 40 W above idle on the other class.
+    world.apply(worlds.budget("rack-a1", 200, **MOVES), worlds.service("cam", world.team, 200))
+    world.runs("cam", "n1", "n1")
+    world.apply(worlds.disruption_budget("cam", world.team, 1))
+    running: list[int] = []
+
+    world.apply(worlds.profile("model", worlds.point("one"), worlds.point("two", watts=50)))
+
+    def moved() -> bool:
+        running.append(len(world.running("cam")))
+        return world.where("cam") == ["n2", "n2"]
+
+    eventually(moved)
+    assert min(running) >= 1
+    eventually(lambda: len(world.deployments()) == 1)
+    world.counts("rack-a1", reservedWatts="100", idleWatts="60")

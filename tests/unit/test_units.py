@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kwatt.errors import InvalidInput
-from kwatt.units import Power, Throughput, parse_quantity
+from kwatt.units import Energy, Power, Throughput, parse_quantity
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,11 @@ def test_watts_are_rounded_to_the_nearest_milliwatt(text: str, milliwatts: int) 
 
 def test_a_millionth_of_a_unit_per_second_is_kept() -> None:
     assert Throughput.parse("0.0006").micros == 600
+
+
+def test_energy_is_power_over_time_and_nothing_else() -> None:
+    assert Energy.of(Power.parse("12.5"), 60) == Energy.parse(750)
+    assert str(Energy.parse("1.5k") + Energy(500) * 3) == "1501.5 J"
+    assert Energy(1) < Energy(2)
+    with pytest.raises(TypeError):
+        Energy(1) + Power(1)

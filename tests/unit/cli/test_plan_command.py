@@ -12,6 +12,7 @@ import yaml
 
 from kwatt.__main__ import main
 from kwatt.cli import plan as command
+from kwatt.planning.curves import setting_of
 from unit.observation import bodies
 
 KEYS = ["now", "planHash", "placements", "unplaced", "budgets", "totals", "bound", "invalid"]
@@ -120,6 +121,29 @@ def test_pods_bound_in_the_files_count(run: Run) -> None:
     assert json.loads(out)["totals"]["foreignWatts"] == 260
 
 
+def test_what_would_move_over_a_horizon_is_planned(run: Run) -> None:
+    cheaper = bodies.profile(
+        points=[bodies.point(watts=60, env={"MODE": "a"}), bodies.point("b", watts=30)]
+    )
+    ready = bodies.own_pod("a")
+    ready["metadata"]["labels"]["kwatt.dev/setting"] = setting_of((("MODE", "a"),))
+    ready["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
+    objects = [
+        bodies.node("n1"),
+        bodies.npu_class(),
+        cheaper,
+        bodies.service(),
+        bodies.deployment(),
+        ready,
+    ]
+
+    still, moved = (
+        run(objects, "-o", "json", *more)[1] for more in ([], ["--moves-horizon", "3600"])
+    )
+
+    assert [json.loads(out)["totals"]["moves"] for out in (still, moved)] == [0, 1]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -141,7 +165,18 @@ def test_unusable_input_is_2_and_one_line(
     assert seen.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["plan", "-o", "xml"], ["plan", "--wat"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["fly"],
+        ["plan", "-o", "xml"],
+        ["plan", "--wat"],
+        ["plan", "--moves-horizon", "59"],
+        ["plan", "--moves-horizon", "1h"],
+        ["run", "--moves-horizon", "31536001"],
+    ],
+)
 def test_a_wrong_command_line_is_2_and_one_line(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
