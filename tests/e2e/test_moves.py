@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from e2e import worlds
-from e2e.harness import World, always, condition, eventually
+from e2e.harness import Operator, World, always, condition, eventually, operator_running
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("operator")]
 MOVES = {"moves": {"horizonSeconds": 3600}}
@@ -138,3 +138,18 @@ def test_another_class_without_room_beside_is_taken_one_replica_at_a_time(world:
     assert min(running) >= 1
     eventually(lambda: len(world.deployments()) == 1)
     world.counts("rack-a1", reservedWatts="100", idleWatts="60")
+
+
+def test_the_operators_setting_serves_nodes_without_a_say_of_their_own(
+    world: World, stopped: Operator
+) -> None:
+    world.apply(worlds.npu_node("n1"), worlds.npu_node("n2", product="two"))
+    world.apply(worlds.npu_class("one"), worlds.npu_class("two"))
+    world.apply(worlds.profile("model", worlds.point("one", watts=60)))
+    world.apply(worlds.service("cam", world.team, 100))
+
+    with operator_running(world.kubectl.cluster, "--moves-horizon", "3600"):
+        world.runs("cam", "n1")
+        world.apply(worlds.profile("model", worlds.point("one"), worlds.point("two", watts=30)))
+
+        world.runs("cam", "n2")

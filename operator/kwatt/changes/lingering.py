@@ -204,7 +204,7 @@ class _View:
             key=lambda pod: (pod.ready, pod.assigned not in wanted, pod.key),
         )
         if not ending:
-            why = "moves to where it draws less; there is no room to start its successor first"
+            why = "planned elsewhere, and there is no room to start its successor first"
             yield Eviction(leaving[0].key, leaving[0].uid, why)
 
     def is_sustained(self, mover: _Mover) -> bool:

@@ -2,8 +2,8 @@
 
     (saved - margin) * horizon > joules of the starts,   margin = 5 % of what was drawn before
 
-Figures that are off by up to the margin never make the way back pay: with b < 0.95 a, and both off by 5 %
-against each other, b * 1.05 < a * 0.9975. Sums are of thousandths of a milliwatt, exact integers.
+Figures that are off by up to the margin never make the way back pay, which needs a' < 0.95 b': from b < 0.95 a
+follows 0.95 b' <= 0.95 * 1.05 b < 0.95 a <= a'. Sums are of thousandths of a milliwatt, exact integers.
 """
 
 from __future__ import annotations
