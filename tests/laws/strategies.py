@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -151,6 +152,88 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         classes=CLASSES,
         profiles=PROFILES,
         quotas=[draw(quotas())] if draw(st.integers(0, 4)) == 1 else (),
+    )
+
+
+@st.composite
+def crowds(draw: st.DrawFn, most: int = 6, running: bool = True) -> Snapshot:
+    """Draw a world of up to four nodes and `most` services that compete: racks in a row, some PoweredOff.
+
+    Most nodes and services are usable, other than in `snapshots`. Unless some are `running`, no service
+    has replicas yet; those that run do so on nodes with their NPUs.
+    """
+    chance = draw(st.randoms(use_true_random=True))
+    names = NODE_NAMES[: chance.choice((4, 4, 3, 2))]
+    rows = [("row", names), ("rack0", names[:2]), ("rack1", names[2:]), ("other", names[1:3])]
+    hard = {
+        key: chance.choice((2, 5, 8, 300, 5000)) for key in ("kwatt.dev/watts", b.RESOURCE, "pods")
+    }
+    one = chance.choice(tuple(hard))
+    usable = [_usable(chance, name) for name in names]
+    runs_on = chance.choices(usable, k=most) if running else []
+    return b.snapshot(
+        [_rival(chance, f"s{n:02}", runs_on[n:][:1]) for n in range(chance.randint(2, most))],
+        usable,
+        [
+            b.budget(
+                name,
+                chance.choice((130, 200, 240, 300, 350, 420, 500, 600, 900))
+                * (1 + (name == "row")),
+                under,
+                host=chance.choice((0, 20)),
+                empty_off=chance.random() < 0.5,
+            )
+            for name, under in chance.sample(rows, chance.choice((0, 1, 2, 3, 4)))
+            if under
+        ],
+        classes=CLASSES,
+        profiles=PROFILES,
+        quotas=[b.quota({one: hard[one]})] if chance.random() < 0.25 else (),
+    )
+
+
+def _usable(chance: Random, name: str) -> Node:
+    """Return a node that is ready, sometimes with foreign pods or few pods, or tainted."""
+    npus = chance.choice((4, 4, 3, 2, 1))
+    return b.node(
+        name,
+        npus,
+        chance.choice(("atom", "atom", "rngd")),
+        foreign_npus=int(chance.random() < 0.1),
+        taints=(TAINT,) if chance.random() < 0.1 else (),
+        cpu_milli=chance.choice((8000, 8000, 3000)),
+        pods=chance.choice((10, 10, 3)),
+    )
+
+
+def _rival(chance: Random, name: str, runs_on: list[Node]) -> Service:
+    """Return a service of one of three priorities, with few limits, that may run on the node given."""
+    running = [
+        Incumbent(
+            chance.choice([v for v in VARIANTS if v.npu_class == node.npu_class]), node.name, 1, 61
+        )
+        for node in runs_on
+        if chance.random() < 0.3
+    ]
+    limit = chance.choice((None,) * 6 + (150, 300))
+    return b.service(
+        name,
+        chance.choice((45, 100, "133.7", 210, 300, 390, 700)),
+        namespace=chance.choice(("city", "mart")),
+        model=chance.choice(("yolo", "yolo", "bert")),
+        priority=chance.choice((0, 0, 1, 2)),
+        latency_micros=chance.choice((None, None, None, 30_000, 15_000)),
+        power_limit=None if limit is None else b.watts(limit),
+        allowed=chance.choice((None,) * 5 + (("atom",), ("rngd",))),
+        min_replicas=chance.choice((1, 1, 1, 1, 2)),
+        max_replicas=chance.choice((None, None, None, 2, 5)),
+        shape=PodShape(
+            cpu_milli=1000,
+            memory_bytes=b.GIB,
+            affinity=b.on_hosts("n1", "n2") if chance.random() < 0.1 else None,
+            tolerations=(TOLERATION,) if chance.random() < 0.5 else (),
+        ),
+        incumbents=tuple(running),
     )
 
 
