@@ -13,6 +13,7 @@ from kwatt.model.snapshot import Service, Snapshot
 from kwatt.planning.accounting import budget_uses, hash_of, rows_of, totals_of
 from kwatt.planning.bound import bound_by_prices, bound_of
 from kwatt.planning.draft import Draft, Holding
+from kwatt.planning.exact import improve_exactly
 from kwatt.planning.horizons import horizons_of
 from kwatt.planning.keep import keep_incumbents
 from kwatt.planning.moves import move_running
@@ -57,11 +58,17 @@ class _Drafted(NamedTuple):
 
 
 def _improved(drafted: _Drafted) -> _Drafted:
-    """Move replicas that run where that is allowed and pays; what a market proves holds for its own plan."""
-    horizons = horizons_of(drafted.draft.snapshot)
+    """Solve small clusters exactly, and move replicas that run where that is allowed and pays.
+
+    What a market proves holds for its own plan.
+    """
+    draft = drafted.draft
+    if improve_exactly(draft, lambda snapshot: _drafted(snapshot).draft):
+        drafted = _Drafted(draft, _explain_upwards(draft, _levels(draft.snapshot.services)))
+    horizons = horizons_of(draft.snapshot)
     if not horizons:
         return drafted
-    return drafted._replace(moves=move_running(drafted.draft, horizons), market=None)
+    return drafted._replace(moves=move_running(draft, horizons), market=None)
 
 
 def _drafted(snapshot: Snapshot) -> _Drafted:

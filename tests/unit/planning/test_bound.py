@@ -88,8 +88,9 @@ def test_points_that_draw_less_than_idle_make_more_replicas_cheaper(
 
 def test_a_bound_of_zero_has_no_gap() -> None:
     profiles = [b.profile(b.point(100, 0), b.point(200, 30))]
+    service = b.service(target=200, incumbents=(b.incumbent(replicas=2, draw=20),))
 
-    result = proven_plan(b.snapshot([b.service(target=200)], [b.node(npus=4)], profiles=profiles))
+    result = proven_plan(b.snapshot([service], [b.node(npus=4)], profiles=profiles))
 
     assert result.totals.draw == b.watts(20)
     assert result.bound == Bound(b.watts(0), 0)

@@ -1,0 +1,91 @@
+"""Choices: how many replicas of which option a service may have in a best plan, and on which nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from kwatt.model.snapshot import Service
+from kwatt.planning.draft import Draft, Holding
+from kwatt.planning.options import Option
+from kwatt.planning.place import spots_of
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """So many replicas of one option: the rate served in millionths a second, and the exact cost.
+
+    `cost` is the draw minus the idle draw of the NPUs taken, in milliwatts.
+    """
+
+    option: Option
+    replicas: int
+    served: int
+    cost: Fraction
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether the whole target is served."""
+        return self.served == self.option.target
+
+    @property
+    def share(self) -> Fraction:
+        """Return the part of the target that is served."""
+        return Fraction(self.served, self.option.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """An option with the nodes that can take new replicas of it: how many each, by node number."""
+
+    option: Option
+    slots: Mapping[int, int]
+
+    def most(self) -> int:
+        """Return how many replicas the nodes take together, as far as the option may have them."""
+        room = sum(self.slots.values())
+        return room if self.option.most is None else min(room, self.option.most)
+
+
+def grounds_of(draft: Draft, service: Service) -> list[Ground]:
+    """Return where a service that runs nowhere can go with what is not committed, watts aside."""
+    found = []
+    for option in draft.options(service):
+        spots = spots_of(draft, service, option, draft.committed)
+        slots = zip(spots.nodes.tolist(), spots.slots.tolist(), strict=True)
+        found.append(Ground(option, {number: most for number, most in slots if most > 0}))
+    return [ground for ground in found if ground.slots]
+
+
+def choices_on(ground: Ground, held: Holding | None) -> list[Choice]:
+    """Return the numbers of replicas for which no smaller one serves as much for as little.
+
+    What is `held` of this option is a choice in any case.
+    """
+    same = held is not None and held.demand == ground.option.demand
+    kept = held.replicas if held is not None and same else 0
+    found: list[Choice] = []
+    for choice in _every(ground):
+        if choice.replicas == kept or not any(_is_as_good(fewer, choice) for fewer in found):
+            found.append(choice)
+    return found
+
+
+def choice_of(option: Option, replicas: int) -> Choice:
+    """Return the choice of so many replicas, at what they serve."""
+    served = option.served(replicas)
+    draw = Fraction(*option.curve.draw(served, replicas))
+    return Choice(option, replicas, served, draw - replicas * option.demand.idle.milliwatts)
+
+
+def _every(ground: Ground) -> Iterator[Choice]:
+    for replicas in range(ground.option.least, ground.most() + 1):
+        choice = choice_of(ground.option, replicas)
+        if choice.served:
+            yield choice
+
+
+def _is_as_good(fewer: Choice, choice: Choice) -> bool:
+    """Tell whether fewer replicas serve more, or the same at no more cost."""
+    return (-fewer.served, fewer.cost) <= (-choice.served, choice.cost)
