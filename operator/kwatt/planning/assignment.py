@@ -143,8 +143,6 @@ class Assignment:
             return
         entries = {self._columns[spot]: float(need) for spot, need in npus.items()}
         yield Row(-np.inf, 0, entries | {opening: -float(ledger.npus[number])})
-        for spot in spots:
-            yield Row(-np.inf, 0, {self._columns[spot]: 1.0, opening: -float(spot.most)})
 
     def _within_budgets(self) -> Iterator[Row]:
         layout, ledger = self._ledger.layout, self._ledger

@@ -15,15 +15,15 @@ from kwatt.planning import program
 from kwatt.planning.assignment import Assignment, Pick, Spot
 from kwatt.planning.draft import Holding
 
-MOST_SEARCHED: Final = 300  # nodes of the tree
+MOST_SEARCHED: Final = 100  # nodes of the tree
 _SETTINGS: Final = (
     ("output_flag", False),
     ("threads", 1),
     ("parallel", "off"),
     ("random_seed", 0),
+    ("presolve", "off"),  # takes longer than it saves on programs of this size
     ("mip_rel_gap", 0.0),
     ("mip_abs_gap", 1e-6),
-    ("mip_max_nodes", MOST_SEARCHED),
 )
 
 _Floats = npt.NDArray[np.float64]
@@ -36,7 +36,7 @@ class Branching:
     def __init__(self, assignment: Assignment) -> None:
         self._assignment = assignment
         self._solver: Any = program.highspy.Highs()
-        for option, setting in _SETTINGS:
+        for option, setting in (*_SETTINGS, ("mip_max_nodes", MOST_SEARCHED)):
             self._solver.setOptionValue(option, setting)
         upper = np.array(assignment.upper())
         zeros, none = np.zeros(len(upper)), np.array([], dtype=np.int32)

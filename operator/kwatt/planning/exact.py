@@ -22,7 +22,7 @@ from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.ledger import node_needs, quota_needs
 from kwatt.planning.program import is_available
 
-MOST_COLUMNS: Final = 1500
+MOST_COLUMNS: Final = 1000
 
 Planned = Callable[[Snapshot], Draft]  # all levels, without the exact step
 Holdings = Mapping[ServiceKey, tuple[Holding, ...]]
