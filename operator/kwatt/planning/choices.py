@@ -43,9 +43,14 @@ class Ground:
     slots: Mapping[int, int]
 
     def most(self) -> int:
-        """Return how many replicas the nodes take together, as far as the option may have them."""
-        room = sum(self.slots.values())
-        return room if self.option.most is None else min(room, self.option.most)
+        """Return how many replicas the nodes take together, as far as the option can use them.
+
+        Beyond the last of its counts more replicas draw less only where NPUs at work draw less than
+        idle ones: then a service would take all of them, and leave none for those that come later.
+        """
+        option = self.option
+        usable = max([option.useful(), *(count.replicas for count in option.counts)])
+        return min(sum(self.slots.values()), usable)
 
 
 def grounds_of(draft: Draft, service: Service) -> list[Ground]:

@@ -88,9 +88,8 @@ def test_points_that_draw_less_than_idle_make_more_replicas_cheaper(
 
 def test_a_bound_of_zero_has_no_gap() -> None:
     profiles = [b.profile(b.point(100, 0), b.point(200, 30))]
-    service = b.service(target=200, incumbents=(b.incumbent(replicas=2, draw=20),))
 
-    result = proven_plan(b.snapshot([service], [b.node(npus=4)], profiles=profiles))
+    result = proven_plan(b.snapshot([b.service(target=200)], [b.node(npus=4)], profiles=profiles))
 
     assert result.totals.draw == b.watts(20)
     assert result.bound == Bound(b.watts(0), 0)
@@ -176,3 +175,19 @@ def test_absurd_sizes_do_not_stop_the_planner() -> None:
 
     assert result.placements
     assert (result.bound, result.unproven) == (None, "the figures are too large to bound")
+
+
+def test_a_solver_that_hits_its_limit_of_iterations_leaves_a_valid_plan(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    services = [b.service("food"), b.service("traffic", 250)]
+    nodes = [b.node("n1", 2), b.node("n2", 4, "rngd")]
+    world = b.snapshot(services, nodes, [b.budget("row", 400, ("n1", "n2"))], **BOTH)
+    proven = proven_plan(world)
+    monkeypatch.setattr(program, "_ITERATIONS", 1)
+
+    result = proven_plan(world)
+
+    assert (result.hash, result.placements) == (proven.hash, proven.placements)
+    assert result.bound or result.unproven == "the solver found no prices"
+    assert result.bound is None or result.bound.power <= result.totals.draw
