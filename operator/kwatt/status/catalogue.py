@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import pairwise
 
 from kwatt.api.v1alpha1.model_profile import ModelProfileStatus
 from kwatt.api.v1alpha1.npu_class import NPUClassStatus
-from kwatt.model.npu import Profile
+from kwatt.model.npu import OperatingPoint, Profile
 from kwatt.model.snapshot import Snapshot
+from kwatt.planning.curves import curves_of
 from kwatt.status.conditions import Verdict, settled
+from kwatt.units import plain
 
 _SHOWN = 16
 _TEXT_LIMIT = 1024
@@ -76,23 +79,49 @@ def describe_profile(
     generation: int,
     now: datetime,
 ) -> ModelProfileStatus:
-    """Return the whole status; points of classes that do not exist are counted as not usable."""
+    """Return the whole status; points of classes that do not exist are counted as not usable.
+
+    A p99 that falls with load is doubtful: the points are used as they are, and the condition says so.
+    """
     before = previous or ModelProfileStatus()
     points = profile.points if profile else ()
     unknown = sorted({p.npu_class for p in points if p.npu_class not in snapshot.classes})
     return ModelProfileStatus(
         observed_generation=generation,
-        conditions=settled(before.conditions, (_accepted(problem, unknown),), generation, now),
+        conditions=settled(
+            before.conditions, (_accepted(problem, unknown, profile),), generation, now
+        ),
         points=len(points),
         points_usable=sum(p.npu_class in snapshot.classes for p in points),
     )
 
 
-def _accepted(problem: str | None, unknown: list[str]) -> Verdict:
+def _accepted(problem: str | None, unknown: list[str], profile: Profile | None) -> Verdict:
     if problem:
         return Verdict("Accepted", False, "InvalidSpec", problem)
+    falls = _falling_latency(profile) if profile else ""
     if unknown:
         names = ", ".join(unknown)
         why = f"points on {names} are not used: no such NPUClass, or it is not schedulable"
-        return Verdict("Accepted", True, "PartlyUsable", why)
+        return Verdict("Accepted", True, "PartlyUsable", f"{why}; {falls}" if falls else why)
+    if falls:
+        return Verdict("Accepted", True, "LatencyFallsWithLoad", falls)
     return Verdict("Accepted", True, "Valid", "every point can be used")
+
+
+def _falling_latency(profile: Profile) -> str:
+    """Say which p99 is lower than at less load, "" where none is."""
+    for curve in curves_of(profile):
+        timed = [point for point in curve.points if point.p99_micros is not None]
+        for low, high in pairwise(timed):
+            if (high.p99_micros or 0) < (low.p99_micros or 0):
+                return (
+                    f"on {curve.npu_class} (npus: {curve.npus}) the p99 falls from "
+                    f"{_milliseconds(low)} at {low.rate} to {_milliseconds(high)} at {high.rate}; "
+                    "both points are used as they are, measure them again"
+                )
+    return ""
+
+
+def _milliseconds(point: OperatingPoint) -> str:
+    return f"{plain(point.p99_micros or 0, 1000)} ms"

@@ -101,7 +101,8 @@ def class_status(given: dict[str, Any]) -> NPUClassStatus:
 
 
 def profile_status(given: dict[str, Any]) -> ModelProfileStatus:
-    """Describe a profile with one point on each of some classes."""
+    """Describe a profile with one point on each of some classes, or with p99s at rising load."""
     points = [b.point(npu_class=name) for name in given.get("points", ())]
+    points += [b.point(100 * n, 60, p99) for n, p99 in enumerate(given.get("p99", ()), start=1)]
     profile = b.profile(*points) if points else None
     return describe_profile(profile, given.get("problem"), b.snapshot(), None, 1, b.NOW)
