@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby
+from random import Random
 
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kwatt.model.plan import Plan
-from kwatt.model.snapshot import Service, Snapshot
+from kwatt.model.snapshot import Incumbent, Service, Snapshot
 from kwatt.planning.plan import plan
 from laws.exhaustive import Admission, Cluster
 from laws.strategies import LAW, crowds, with_plan_running
@@ -45,6 +49,39 @@ def test_no_plan_serves_more(snapshot: Snapshot) -> None:
     by_level = levels(snapshot)
 
     assert not Cluster(snapshot).serves_more(by_level, [served(result, of) for of in by_level])
+
+
+def started_in_part(snapshot: Snapshot, chance: Random) -> Snapshot:
+    """Return the world in which about half of the replicas planned run by now."""
+    running = with_plan_running(snapshot, plan(snapshot))
+    return replace(
+        running,
+        services=tuple(
+            replace(service, incumbents=tuple(_some(service.incumbents, chance)))
+            for service in running.services
+        ),
+    )
+
+
+def _some(incumbents: Iterable[Incumbent], chance: Random) -> Iterator[Incumbent]:
+    for one in incumbents:
+        replicas = sum(chance.random() < 0.5 for _ in range(one.replicas))
+        if replicas:
+            yield replace(one, replicas=replicas)
+
+
+@LAW
+@given(crowds(running=False), st.randoms(use_true_random=True))
+def test_a_plan_that_is_carried_out_bit_by_bit_serves_what_was_planned(
+    snapshot: Snapshot, chance: Random
+) -> None:
+    """Replicas start one after the other, and each cycle plans anew in between (design 4)."""
+    first = plan(snapshot)
+
+    second = plan(started_in_part(snapshot, chance))
+
+    by_level = levels(snapshot)
+    assert [served(second, of) for of in by_level] >= [served(first, of) for of in by_level]
 
 
 @LAW

@@ -1,13 +1,13 @@
 """The mixed integer program of a small cluster: choices of services, their replicas on nodes.
 
     sum y = 1, or at most 1                              each service
-    sum n - sum replicas y = 0                           each service and option
+    sum n - sum (replicas - kept) y = 0                  each service and option
     sum npus n <= npus left, cpu, memory, pods alike     each node
     sum npus n <= npus left z                            each node that is off while it is empty
     sum watts n + sum opening z <= headroom              each budget
     sum needs n <= what is left                          each quota
 
-y are choices, n replicas of an option on a node, z nodes that were off and are in use.
+y are choices, n new replicas of an option on a node, z nodes that were off and are in use.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 
 from kwatt.names import WATTS
 from kwatt.planning.choices import Choice, Ground
-from kwatt.planning.draft import Draft
+from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.ledger import Ledger, node_needs, quota_needs
 from kwatt.planning.options import Demand
 
@@ -28,10 +28,16 @@ _UNITS = {"cpu": 1000, "memory": 2**30, "pods": 1, "npus": 1, WATTS: 1}  # rows 
 
 
 class Seeker(NamedTuple):
-    """A service that may be placed anywhere: its grounds, with the choices on each."""
+    """A service that replicas are started for: its grounds, with the choices on each."""
 
     grounds: tuple[Ground, ...]
     choices: tuple[tuple[Choice, ...], ...]
+    kept: Holding | None = None
+
+    @property
+    def stays(self) -> int:
+        """Return how many replicas stay where they run."""
+        return self.kept.replicas if self.kept else 0
 
 
 class Pick(NamedTuple):
@@ -43,7 +49,7 @@ class Pick(NamedTuple):
 
 
 class Spot(NamedTuple):
-    """The column of an option's replicas on a node, `most` of them at most."""
+    """The column of an option's new replicas on a node, `most` of them at most."""
 
     seeker: int
     ground: int
@@ -82,7 +88,7 @@ class Assignment:
         numbers = sorted({spot.number for spot in self.spots})
         opening = draft.committed.opening(np.array(numbers, dtype=np.int64)).tolist()
         self.opened = {n: watts for n, watts in zip(numbers, opening, strict=True) if watts}
-        self.seekers = len(seekers)
+        self.seekers = tuple(seekers)
         self._ledger: Ledger = draft.committed
         first = len(self.picks)
         self._columns = {spot: first + column for column, spot in enumerate(self.spots)}
@@ -116,15 +122,15 @@ class Assignment:
         yield from self._alike_in_order()
 
     def _choose_one(self) -> Iterator[Row]:
-        for place in range(self.seekers):
+        for place, seeker in enumerate(self.seekers):
             mine = (column for column, pick in enumerate(self.picks) if pick.seeker == place)
-            yield Row(0, 1, dict.fromkeys(mine, 1.0))
+            yield Row(float(seeker.kept is not None), 1, dict.fromkeys(mine, 1.0))
 
     def _place_all(self) -> Iterator[Row]:
         entries: dict[tuple[int, int], dict[int, float]] = {}
         for column, pick in enumerate(self.picks):
             of_ground = entries.setdefault((pick.seeker, pick.ground), {})
-            of_ground[column] = -float(pick.choice.replicas)
+            of_ground[column] = -float(pick.choice.replicas - self.seekers[pick.seeker].stays)
         for spot, column in self._columns.items():
             entries.setdefault((spot.seeker, spot.ground), {})[column] = 1.0
         for of_ground in entries.values():

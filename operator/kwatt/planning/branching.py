@@ -5,6 +5,7 @@ Limits are on the nodes of the search tree and never on time: the same program g
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -85,7 +86,13 @@ class Branching:
         """Return the values of all columns for a proposal."""
         assignment = self._assignment
         picked = [float(_is_picked(pick, proposal.get(pick.seeker))) for pick in assignment.picks]
-        placed = [float(_placed(spot, proposal.get(spot.seeker))) for spot in assignment.spots]
+        placed = [
+            float(
+                _placed(spot, proposal.get(spot.seeker))
+                - _placed(spot, assignment.seekers[spot.seeker].kept)
+            )
+            for spot in assignment.spots
+        ]
         used = {n for holding in proposal.values() for n, _ in holding.counts}
         return [*picked, *placed, *[float(number in used) for number in assignment.opened]]
 
@@ -100,7 +107,10 @@ class Branching:
             pick.seeker: Holding(
                 pick.choice.option.demand,
                 pick.choice.option,
-                tuple((s.number, n) for s, n in spots if (s.seeker, s.ground) == pick[:2]),
+                _together(
+                    assignment.seekers[pick.seeker].kept,
+                    {s.number: n for s, n in spots if (s.seeker, s.ground) == pick[:2]},
+                ),
             )
             for pick in picks
         }
@@ -116,6 +126,12 @@ def _is_picked(pick: Pick, holding: Holding | None) -> bool:
         and holding.demand == pick.choice.option.demand
         and holding.replicas == pick.choice.replicas
     )
+
+
+def _together(kept: Holding | None, started: Mapping[int, int]) -> tuple[tuple[int, int], ...]:
+    """Return replicas per node: those that stay and those that are started."""
+    counts = Counter(dict(kept.counts) if kept else {}) + Counter(started)
+    return tuple(sorted(counts.items()))
 
 
 def _placed(spot: Spot, holding: Holding | None) -> int:

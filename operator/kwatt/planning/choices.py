@@ -9,7 +9,7 @@ from fractions import Fraction
 from kwatt.model.snapshot import Service
 from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.options import Option
-from kwatt.planning.place import spots_of
+from kwatt.planning.spots import new_slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,22 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """An option with the nodes that can take new replicas of it: how many each, by node number."""
+    """An option with the nodes that can take new replicas of it: how many each, by node number.
+
+    `kept` are the replicas that stay where they run.
+    """
 
     option: Option
     slots: Mapping[int, int]
+    kept: Holding | None = None
+
+    def fewest(self) -> int:
+        """Return how many replicas there are at least."""
+        return max(self.option.least, self.stays())
+
+    def stays(self) -> int:
+        """Return how many replicas stay where they run."""
+        return self.kept.replicas if self.kept else 0
 
     def most(self) -> int:
         """Return how many replicas the nodes take together, as far as the option can use them.
@@ -50,17 +62,17 @@ class Ground:
         """
         option = self.option
         usable = max([option.useful(), *(count.replicas for count in option.counts)])
-        return min(sum(self.slots.values()), usable)
+        return max(self.stays(), min(self.stays() + sum(self.slots.values()), usable))
 
 
-def grounds_of(draft: Draft, service: Service) -> list[Ground]:
-    """Return where a service that runs nowhere can go with what is not committed, watts aside."""
-    found = []
-    for option in draft.options(service):
-        spots = spots_of(draft, service, option, draft.committed)
-        slots = zip(spots.nodes.tolist(), spots.slots.tolist(), strict=True)
-        found.append(Ground(option, {number: most for number, most in slots if most > 0}))
-    return [ground for ground in found if ground.slots]
+def grounds_of(draft: Draft, service: Service, kept: Holding | None) -> list[Ground]:
+    """Return where a service can go with what is not committed, watts aside.
+
+    If it keeps replicas, that is with more of the same.
+    """
+    options = draft.options(service) if kept is None else [kept.option] if kept.option else []
+    found = [Ground(option, _slots(draft, service, option), kept) for option in options]
+    return [ground for ground in found if ground.slots or kept]
 
 
 def choices_on(ground: Ground, held: Holding | None) -> list[Choice]:
@@ -69,10 +81,10 @@ def choices_on(ground: Ground, held: Holding | None) -> list[Choice]:
     What is `held` of this option is a choice in any case.
     """
     same = held is not None and held.demand == ground.option.demand
-    kept = held.replicas if held is not None and same else 0
+    drafted = held.replicas if held is not None and same else 0
     found: list[Choice] = []
     for choice in _every(ground):
-        if choice.replicas == kept or not any(_is_as_good(fewer, choice) for fewer in found):
+        if choice.replicas == drafted or not any(_is_as_good(fewer, choice) for fewer in found):
             found.append(choice)
     return found
 
@@ -84,8 +96,14 @@ def choice_of(option: Option, replicas: int) -> Choice:
     return Choice(option, replicas, served, draw - replicas * option.demand.idle.milliwatts)
 
 
+def _slots(draft: Draft, service: Service, option: Option) -> dict[int, int]:
+    pool = draft.pool(service, option.variant)
+    slots = new_slots(draft.committed, option.demand, pool)
+    return {n: most for n, most in zip(pool.tolist(), slots.tolist(), strict=True) if most > 0}
+
+
 def _every(ground: Ground) -> Iterator[Choice]:
-    for replicas in range(ground.option.least, ground.most() + 1):
+    for replicas in range(ground.fewest(), ground.most() + 1):
         choice = choice_of(ground.option, replicas)
         if choice.served:
             yield choice

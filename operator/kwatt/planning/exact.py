@@ -1,27 +1,28 @@
-"""Small clusters solved exactly: services that run nowhere yet are placed anew, all at once.
+"""Small clusters solved exactly: all replicas that a draft starts are placed anew, at once.
 
 The draft places one service after the other. Where it is small, a mixed integer program finds out whether
-more can be served, level by level, or the same at less draw. What it proposes counts only if whole numbers
-confirm it and the next plan would leave it as it is; else the draft stays untouched.
+more can be served, level by level, or the same at less draw. What runs and stays is not touched. A proposal
+counts only if whole numbers confirm it and the next plan would leave it as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby
-from typing import Final
+from typing import Final, NamedTuple
 
 from kwatt.model.keys import ServiceKey
 from kwatt.model.snapshot import Incumbent, Service, Snapshot
 from kwatt.planning.assignment import Assignment, Pick, Seeker
 from kwatt.planning.branching import Branching, Proposal
-from kwatt.planning.choices import Choice, choice_of, choices_on, grounds_of
+from kwatt.planning.choices import Choice, Ground, choice_of, choices_on, grounds_of
 from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.ledger import node_needs, quota_needs
 from kwatt.planning.program import is_available
 
+MOST_SERVICES: Final = 300  # in all; in a larger cluster not even candidates are looked for
 MOST_COLUMNS: Final = 1000
 
 Planned = Callable[[Snapshot], Draft]  # all levels, without the exact step
@@ -29,34 +30,74 @@ Holdings = Mapping[ServiceKey, tuple[Holding, ...]]
 Standing = tuple[int, Fraction]  # of a level: services served whole, shares of the others
 
 
-def improve_exactly(draft: Draft, planned: Planned) -> bool:
-    """Place the services without incumbents in the best way there is; tell whether anything was improved.
+class _Free(NamedTuple):
+    """A service that is short, or that the draft starts replicas for; `kept` are those that run."""
 
-    The draft must have placed all levels, as `planned` does for any snapshot. Nothing is done where none of
-    these services holds anything: then each was tried in vain, and a cluster at rest stays at rest.
+    service: Service
+    drafted: Holding | None
+    kept: Holding | None
+
+    @property
+    def is_started(self) -> bool:
+        """Tell whether the draft starts replicas."""
+        return self.drafted is not None and self.drafted != self.kept
+
+
+def improve_exactly(draft: Draft, planned: Planned) -> bool:
+    """Place all that the draft starts in the best way there is; tell whether anything was improved.
+
+    The draft must have placed all levels, as `planned` does for any snapshot. Nothing is done where it starts
+    nothing: then each service was tried in vain, and a cluster at rest stays at rest.
     """
-    free = [s for s in draft.snapshot.services if not s.incumbents and draft.options(s)]
-    free.sort(key=lambda service: (-service.priority, service.key))
-    if not is_available() or not any(service.key in draft.holdings for service in free):
+    if not is_available() or len(draft.snapshot.services) > MOST_SERVICES:
         return False
-    before = {service.key: draft.release(service.key) for service in free}
-    proposal = _proposed(draft, free, [before[service.key] for service in free])
-    after = before if proposal is None else _by_key(free, proposal)
-    _hold(draft, after)
-    if proposal is None or (_is_sound(draft, proposal) and _stays(draft, planned)):
-        return proposal is not None
-    for key in after:
-        draft.release(key)
-    _hold(draft, before)
+    free = list(_free(draft))
+    if not any(one.is_started for one in free):
+        return False
+    _exchange(draft, free, [one.kept for one in free])
+    proposal = _proposed(draft, free)
+    drafted = [one.drafted for one in free]
+    if proposal is None:
+        _exchange(draft, free, drafted)
+        return False
+    _exchange(draft, free, [proposal.get(place) for place in range(len(free))])
+    if _is_sound(draft, free, proposal) and _stays(draft, planned):
+        return True
+    _exchange(draft, free, drafted)
     return False
 
 
-def _proposed(
-    draft: Draft, free: Sequence[Service], before: Sequence[tuple[Holding, ...]]
-) -> Proposal | None:
-    """Return who should hold what instead, None where nothing better is found. The draft holds none of it."""
-    start = {place: held[0] for place, held in enumerate(before) if held}
-    seekers = _seekers(draft, free, start)
+def _free(draft: Draft) -> Iterator[_Free]:
+    """Yield the services that may be improved, by priority and name."""
+    for service in sorted(draft.snapshot.services, key=lambda s: (-s.priority, s.key)):
+        drafted = draft.holding(service)
+        kept = _kept(draft, service, drafted) if drafted else None
+        one = _Free(service, drafted, kept)
+        is_short = drafted is None or not drafted.is_whole
+        if draft.options(service) and (is_short or one.is_started):
+            yield one
+
+
+def _kept(draft: Draft, service: Service, drafted: Holding) -> Holding | None:
+    """Return the drafted replicas that run already."""
+    running = draft.running(service, drafted.demand.variant) if service.incumbents else {}
+    counts = tuple((n, min(count, running[n])) for n, count in drafted.counts if n in running)
+    return replace(drafted, counts=counts) if counts else None
+
+
+def _exchange(draft: Draft, free: Sequence[_Free], holdings: Sequence[Holding | None]) -> None:
+    """Let the free services hold other replicas."""
+    for one in free:
+        draft.release(one.service.key)
+    for one, holding in zip(free, holdings, strict=True):
+        if holding is not None:
+            draft.hold(one.service.key, holding)
+
+
+def _proposed(draft: Draft, free: Sequence[_Free]) -> Proposal | None:
+    """Return who should hold what, None where nothing better is found; the draft holds what is kept."""
+    start = {place: one.drafted for place, one in enumerate(free) if one.drafted}
+    seekers = _seekers(draft, free)
     if seekers is None:
         return None
     assignment = Assignment(draft, seekers)
@@ -64,7 +105,7 @@ def _proposed(
         return None
     levels = [
         [place for place, _ in level]
-        for _, level in groupby(enumerate(free), key=lambda pair: pair[1].priority)
+        for _, level in groupby(enumerate(free), key=lambda pair: pair[1].service.priority)
     ]
     branching = Branching(assignment)
     best = _admitted(branching, assignment, levels, start)
@@ -73,17 +114,18 @@ def _proposed(
     return best if is_better else None
 
 
-def _seekers(
-    draft: Draft, free: Sequence[Service], start: Mapping[int, Holding]
-) -> list[Seeker] | None:
+def _seekers(draft: Draft, free: Sequence[_Free]) -> list[Seeker] | None:
     """Return the free services with their choices, None where these are too many."""
-    grounds = [tuple(grounds_of(draft, service)) for service in free]
-    counts = sum(ground.most() + len(ground.slots) for of_one in grounds for ground in of_one)
-    if counts > 4 * MOST_COLUMNS:
-        return None
+    grounds: list[tuple[Ground, ...]] = []
+    counts = 0
+    for one in free:
+        grounds.append(tuple(grounds_of(draft, one.service, one.kept)))
+        counts += sum(ground.most() + len(ground.slots) for ground in grounds[-1])
+        if counts > 4 * MOST_COLUMNS:
+            return None
     return [
-        Seeker(of_one, tuple(tuple(choices_on(ground, start.get(place))) for ground in of_one))
-        for place, of_one in enumerate(grounds)
+        Seeker(of_one, tuple(tuple(choices_on(g, one.drafted)) for g in of_one), one.kept)
+        for one, of_one in zip(free, grounds, strict=True)
     ]
 
 
@@ -143,7 +185,9 @@ def _is_least(assignment: Assignment, start: Proposal) -> bool:
     for pick in assignment.picks:
         if pick.choice.is_whole:
             least[pick.seeker] = min(pick.choice.cost, least.get(pick.seeker, pick.choice.cost))
-    is_whole = all(place in start and start[place].is_whole for place in range(assignment.seekers))
+    is_whole = all(
+        place in start and start[place].is_whole for place in range(len(assignment.seekers))
+    )
     return is_whole and _cost(assignment, start) == sum(least.values())
 
 
@@ -152,31 +196,30 @@ def _choice(holding: Holding) -> Choice:
     return choice_of(holding.option, holding.replicas)
 
 
-def _by_key(free: Sequence[Service], proposal: Proposal) -> dict[ServiceKey, tuple[Holding, ...]]:
-    return {free[place].key: (holding,) for place, holding in proposal.items()}
-
-
-def _hold(draft: Draft, holdings: Holdings) -> None:
-    for key, of_service in holdings.items():
-        draft.hold(key, *of_service)
-
-
-def _is_sound(draft: Draft, proposal: Proposal) -> bool:
-    """Tell whether nodes, budgets and quotas have what was put on them, in whole numbers."""
+def _is_sound(draft: Draft, free: Sequence[_Free], proposal: Proposal) -> bool:
+    """Tell whether nodes, budgets and quotas have what is started on them, in whole numbers."""
     ledger = draft.committed
     layout = ledger.layout
-    for holding in proposal.values():
-        demand, quotas = holding.demand, ledger.quotas.get(holding.demand.namespace, {})
-        needs = quota_needs(demand)
-        left = [rest for (_, key), rest in quotas.items() if needs.get(key, 0)]
-        for number, _ in holding.counts:
+    for place, holding in proposal.items():
+        kept = free[place].kept
+        ran = dict(kept.counts) if kept else {}
+        started = [n for n, count in holding.counts if count > ran.get(n, 0)]
+        left = _quotas_left(draft, holding) if started else []
+        for number in started:
             domain = layout.domains[number]
+            needs = node_needs(holding.demand)
             left.append(int(ledger.npus[number]))
-            left += [int(ledger.left[name][number]) for name, n in node_needs(demand).items() if n]
+            left += [int(ledger.left[name][number]) for name, each in needs.items() if each]
             left += [int(ledger.room[budget]) for budget in (*domain.plain, *domain.off)]
-        if min(left) < 0:
+        if min(left, default=0) < 0:
             return False
     return True
+
+
+def _quotas_left(draft: Draft, holding: Holding) -> list[int]:
+    needs, quotas = quota_needs(holding.demand), draft.committed.quotas
+    left = quotas.get(holding.demand.namespace, {})
+    return [rest for (_, key), rest in left.items() if needs.get(key, 0)]
 
 
 def _stays(draft: Draft, planned: Planned) -> bool:

@@ -149,8 +149,8 @@ def test_a_proposal_that_whole_numbers_refute_is_not_taken(
     assert places(result) == [("a", "n1")]
 
 
-def test_a_proposal_that_would_not_last_is_not_taken() -> None:
-    """With "h" on n2 there is room for "f", and for more of "r" than the draft gave it: one more start."""
+def test_a_service_that_runs_in_part_gets_what_it_lacks() -> None:
+    """With "h" on n2 there is room on n1 for "f", and for a replica beside the one that "r" has."""
     profiles = [
         b.profile(b.point(100, 60, npus=2), b.point(100, 90, npu_class="rngd")),
         b.profile(b.point(100, 60), name="bert"),
@@ -166,7 +166,28 @@ def test_a_proposal_that_would_not_last_is_not_taken() -> None:
         b.snapshot(services, nodes, classes=[b.npu_class(), b.npu_class("rngd")], profiles=profiles)
     )
 
-    assert places(result) == [("h", "n1"), ("r", "n3")]
+    assert places(result) == [("f", "n1"), ("h", "n2"), ("r", "n1"), ("r", "n3")]
+
+
+def test_a_proposal_that_would_not_last_is_not_taken() -> None:
+    """With "h" on n2 and "f" on n1, "r" would restart there as three small replicas in the next plan."""
+    profiles = [
+        b.profile(b.point(100, 60, npus=2), b.point(100, 90, npu_class="rngd")),
+        b.profile(b.point(100, 60), name="bert"),
+        b.profile(b.point(100, 50), b.point(200, 80, npus=2), name="rag"),
+    ]
+    services = [
+        b.service("h", priority=1),
+        b.service("r", 290, model="rag", incumbents=(b.incumbent("n1", npus=2, draw=60),)),
+        b.service("f", model="bert"),
+    ]
+    nodes = [b.node("n1", 4), b.node("n2", 1, "rngd")]
+
+    result = plan(
+        b.snapshot(services, nodes, classes=[b.npu_class(), b.npu_class("rngd")], profiles=profiles)
+    )
+
+    assert places(result) == [("h", "n1"), ("r", "n1")]
 
 
 def test_a_search_that_ends_at_its_limit_leaves_a_valid_plan(
