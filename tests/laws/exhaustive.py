@@ -5,19 +5,18 @@ Shares nothing with the planner but the values that it reads and returns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from random import Random
 from typing import NamedTuple
 
-from kwatt.model.keys import ServiceKey, Variant
+from kwatt.model.keys import Variant
 from kwatt.model.plan import Placement
 from kwatt.model.selectors import tolerated
-from kwatt.model.snapshot import Node, Service, Snapshot
-from kwatt.names import WATTS
-from laws.audit import Curve, above_idle, counted, covering, curves, meets
+from kwatt.model.snapshot import Service, Snapshot
+from laws.audit import Curve, above_idle, covering, curves, meets
+from laws.room import Amounts, Room, limits_of, needs_of, room_beside
 
-Amounts = tuple[int, ...]
 Admission = tuple[Fraction, Fraction]  # of one level: services served whole, shares of the others
 
 
@@ -41,29 +40,17 @@ class Way(NamedTuple):
         return self.served == self.service.target.micros
 
 
-class Room(NamedTuple):
-    """What is left: NPUs, millicores, bytes and pods per node; milliwatts per budget; quotas; who is empty."""
-
-    npus: Amounts
-    cpu: Amounts
-    memory: Amounts
-    pods: Amounts
-    budgets: Amounts
-    quotas: Amounts
-    empty: tuple[bool, ...]
-
-
 class Cluster:
     """A cluster with placements that stay, and what can be added to them."""
 
     def __init__(self, snapshot: Snapshot, fixed: Sequence[Placement] = ()) -> None:
         self.snapshot, self.nodes = snapshot, snapshot.nodes
-        self.limits = [(q.namespace, key) for q in snapshot.quotas for key in sorted(q.hard)]
+        self.limits = limits_of(snapshot)
         self.over = [
             [n for n, budget in enumerate(snapshot.budgets) if node.name in budget.nodes]
             for node in self.nodes
         ]
-        self.room = self._room(fixed)
+        self.room = room_beside(snapshot, fixed)
 
     def ways(self, service: Service) -> Iterator[Way]:
         """Yield every way to serve a service, whole or in part, within its own limits."""
@@ -253,60 +240,11 @@ class Cluster:
 
     def _quota_needs(self, way: Way) -> list[int]:
         return [
-            self._needs(way.service, way.variant, way.watts).get(key, 0)
+            needs_of(way.service, way.variant, way.watts).get(key, 0)
             if namespace == way.service.key.namespace
             else 0
             for namespace, key in self.limits
         ]
-
-    def _needs(self, service: Service, variant: Variant, watts: int) -> dict[str, int]:
-        shape = service.shapes.get(variant.npu_class, service.shape)
-        needs = {WATTS: watts, "cpu": shape.cpu_milli, "memory": shape.memory_bytes, "pods": 1}
-        return needs | {variant.resource: variant.npus}
-
-    def _room(self, fixed: Sequence[Placement]) -> Room:
-        services = {service.key: service for service in self.snapshot.services}
-        here = [[p for p in fixed if p.node == node.name] for node in self.nodes]
-        both = list(zip(self.nodes, here, strict=True))
-
-        def held(placements: Sequence[Placement], key: str) -> int:
-            return sum(p.replicas * self._taken(services[p.service], p)[key] for p in placements)
-
-        return Room(
-            npus=tuple(_free(n) - sum(p.replicas * p.variant.npus for p in on) for n, on in both),
-            cpu=tuple(n.cpu_milli - n.other_cpu_milli - held(on, "cpu") for n, on in both),
-            memory=tuple(
-                n.memory_bytes - n.other_memory_bytes - held(on, "memory") for n, on in both
-            ),
-            pods=tuple(n.pods - n.other_pods - held(on, "pods") for n, on in both),
-            budgets=tuple(
-                budget.cap.milliwatts - counted(self.snapshot, budget, fixed)
-                for budget in self.snapshot.budgets
-            ),
-            quotas=self._quotas(services, fixed),
-            empty=tuple(not on and not n.foreign_npus + n.stuck_npus for n, on in both),
-        )
-
-    def _quotas(
-        self, services: Mapping[ServiceKey, Service], fixed: Sequence[Placement]
-    ) -> Amounts:
-        left = {
-            (quota.namespace, key): hard - quota.used_by_others.get(key, 0)
-            for quota in self.snapshot.quotas
-            for key, hard in quota.hard.items()
-        }
-        for p in fixed:
-            for key, need in self._taken(services[p.service], p).items():
-                if (p.service.namespace, key) in left:
-                    left[p.service.namespace, key] -= need * p.replicas
-        return tuple(left[limit] for limit in self.limits)
-
-    def _taken(self, service: Service, p: Placement) -> dict[str, int]:
-        """Return what one replica of a placement takes."""
-        npu_class = self.snapshot.classes.get(p.variant.npu_class)
-        idle = npu_class.idle.milliwatts * p.variant.npus if npu_class else 0
-        watts = (p.reserved.milliwatts // p.replicas - idle) // 1000
-        return self._needs(service, p.variant, watts)
 
 
 def drawn(curve: Curve, served: int, replicas: int) -> Fraction:
@@ -322,8 +260,3 @@ def drawn(curve: Curve, served: int, replicas: int) -> Fraction:
 
 def _less(amounts: Amounts, number: int, amount: int) -> Amounts:
     return (*amounts[:number], amounts[number] - amount, *amounts[number + 1 :])
-
-
-def _free(node: Node) -> int:
-    usable = min(node.npus_allocatable, node.npus_capacity)
-    return usable - node.foreign_npus - node.stuck_npus
