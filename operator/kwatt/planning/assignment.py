@@ -13,7 +13,7 @@ y are choices, n new replicas of an option on a node, z nodes that were off and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby, pairwise
+from itertools import count, groupby, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -51,11 +51,15 @@ class Pick(NamedTuple):
 class Spot(NamedTuple):
     """The column of an option's new replicas on a node, `most` of them at most."""
 
+    column: int
     seeker: int
     ground: int
     demand: Demand
     number: int
     most: int
+
+
+Needs = Sequence[tuple[Spot, int]]  # of one replica on each spot
 
 
 class Row(NamedTuple):
@@ -79,20 +83,13 @@ class Assignment:
             for of, choices in enumerate(seeker.choices)
             for choice in choices
         )
-        self.spots = tuple(
-            Spot(place, of, ground.option.demand, number, most)
-            for place, seeker in enumerate(seekers)
-            for of, ground in enumerate(seeker.grounds)
-            for number, most in sorted(ground.slots.items())
-        )
+        self.spots = tuple(_spots(seekers, len(self.picks)))
         numbers = sorted({spot.number for spot in self.spots})
         opening = draft.committed.opening(np.array(numbers, dtype=np.int64)).tolist()
         self.opened = {n: watts for n, watts in zip(numbers, opening, strict=True) if watts}
         self.seekers = tuple(seekers)
         self._ledger: Ledger = draft.committed
-        first = len(self.picks)
-        self._columns = {spot: first + column for column, spot in enumerate(self.spots)}
-        first += len(self.spots)
+        first = len(self.picks) + len(self.spots)
         self._opening = {number: first + column for column, number in enumerate(self.opened)}
         self._on_node = {
             number: [spot for spot in self.spots if spot.number == number] for number in numbers
@@ -131,8 +128,8 @@ class Assignment:
         for column, pick in enumerate(self.picks):
             of_ground = entries.setdefault((pick.seeker, pick.ground), {})
             of_ground[column] = -float(pick.choice.replicas - self.seekers[pick.seeker].stays)
-        for spot, column in self._columns.items():
-            entries.setdefault((spot.seeker, spot.ground), {})[column] = 1.0
+        for spot in self.spots:
+            entries.setdefault((spot.seeker, spot.ground), {})[spot.column] = 1.0
         for of_ground in entries.values():
             yield Row(0, 0, of_ground)
 
@@ -140,14 +137,14 @@ class Assignment:
         spots, ledger = self._on_node[number], self._ledger
         left = {name: int(vector[number]) for name, vector in ledger.left.items()}
         for name, amount in left.items():
-            needs = {spot: node_needs(spot.demand)[name] for spot in spots}
-            yield from self._row(needs, amount, _UNITS[name])
-        npus = {spot: spot.demand.variant.npus for spot in spots}
+            needs = [(spot, node_needs(spot.demand)[name]) for spot in spots]
+            yield from _row(needs, amount, _UNITS[name])
+        npus = [(spot, spot.demand.variant.npus) for spot in spots]
         opening = self._opening.get(number)
         if opening is None:
-            yield from self._row(npus, int(ledger.npus[number]), 1)
+            yield from _row(npus, int(ledger.npus[number]), 1)
             return
-        entries = {self._columns[spot]: float(need) for spot, need in npus.items()}
+        entries = {spot.column: float(need) for spot, need in npus}
         yield Row(-np.inf, 0, entries | {opening: -float(ledger.npus[number])})
 
     def _within_budgets(self) -> Iterator[Row]:
@@ -155,15 +152,13 @@ class Assignment:
         for budget, members in enumerate(layout.members):
             room = int(ledger.room[budget])
             spots = [spot for number in members for spot in self._on_node.get(number, ())]
-            needs = {spot: ledger.unit(spot.number, spot.demand) for spot in spots}
+            needs = [(spot, ledger.unit(spot.number, spot.demand)) for spot in spots]
             opened = self.opened if layout.budgets[budget].empty_off else {}
             waking = {n: opened[n] for n in members if n in opened}
             if room < 0:
-                yield Row(0, 0, {self._columns[spot]: 1.0 for spot in spots})
-            elif (
-                sum(spot.most * need for spot, need in needs.items()) + sum(waking.values()) > room
-            ):
-                entries = {self._columns[spot]: need / 1000 for spot, need in needs.items()}
+                yield Row(0, 0, {spot.column: 1.0 for spot in spots})
+            elif _most(needs) + sum(waking.values()) > room:
+                entries = {spot.column: need / 1000 for spot, need in needs}
                 entries |= {self._opening[n]: watts / 1000 for n, watts in waking.items()}
                 yield Row(-np.inf, room / 1000, entries)
 
@@ -171,8 +166,8 @@ class Assignment:
         for namespace, quotas in sorted(self._ledger.quotas.items()):
             spots = [spot for spot in self.spots if spot.demand.namespace == namespace]
             for (_, key), left in sorted(quotas.items()):
-                needs = {spot: quota_needs(spot.demand).get(key, 0) for spot in spots}
-                yield from self._row(needs, left, _UNITS.get(key, 1))
+                needs = [(spot, quota_needs(spot.demand).get(key, 0)) for spot in spots]
+                yield from _row(needs, left, _UNITS.get(key, 1))
 
     def _alike_in_order(self) -> Iterator[Row]:
         """Open alike nodes in the order of their names: the others are the same plans once more."""
@@ -189,9 +184,23 @@ class Assignment:
         places = [(spot.seeker, spot.ground, spot.most) for spot in self._on_node[number]]
         return domain, self.opened[number], int(ledger.npus[number]), left, places
 
-    def _row(self, needs: Mapping[Spot, int], left: int, unit: int) -> Iterator[Row]:
-        """Yield the row that keeps needs within what is left, none where they always are."""
-        left = max(0, left)
-        if sum(spot.most * need for spot, need in needs.items()) > left:
-            entries = {self._columns[spot]: need / unit for spot, need in needs.items() if need}
-            yield Row(-np.inf, left / unit, entries)
+
+def _spots(seekers: Sequence[Seeker], first: int) -> Iterator[Spot]:
+    columns = count(first)
+    for place, seeker in enumerate(seekers):
+        for of, ground in enumerate(seeker.grounds):
+            for number, most in sorted(ground.slots.items()):
+                yield Spot(next(columns), place, of, ground.option.demand, number, most)
+
+
+def _row(needs: Needs, left: int, unit: int) -> Iterator[Row]:
+    """Yield the row that keeps needs within what is left, none where they always are."""
+    left = max(0, left)
+    if _most(needs) > left:
+        entries = {spot.column: need / unit for spot, need in needs if need}
+        yield Row(-np.inf, left / unit, entries)
+
+
+def _most(needs: Needs) -> int:
+    """Return what all spots could need together."""
+    return sum(spot.most * need for spot, need in needs)
