@@ -43,6 +43,7 @@ class Seeker(NamedTuple):
 class Pick(NamedTuple):
     """The column of a choice: the service's place among the seekers, the place of its ground."""
 
+    column: int
     seeker: int
     ground: int
     choice: Choice
@@ -77,12 +78,7 @@ class Assignment:
     """
 
     def __init__(self, draft: Draft, seekers: Sequence[Seeker]) -> None:
-        self.picks = tuple(
-            Pick(place, of, choice)
-            for place, seeker in enumerate(seekers)
-            for of, choices in enumerate(seeker.choices)
-            for choice in choices
-        )
+        self.picks = tuple(_picks(seekers))
         self.spots = tuple(_spots(seekers, len(self.picks)))
         numbers = sorted({spot.number for spot in self.spots})
         opening = draft.committed.opening(np.array(numbers, dtype=np.int64)).tolist()
@@ -120,14 +116,14 @@ class Assignment:
 
     def _choose_one(self) -> Iterator[Row]:
         for place, seeker in enumerate(self.seekers):
-            mine = (column for column, pick in enumerate(self.picks) if pick.seeker == place)
+            mine = (pick.column for pick in self.picks if pick.seeker == place)
             yield Row(float(seeker.kept is not None), 1, dict.fromkeys(mine, 1.0))
 
     def _place_all(self) -> Iterator[Row]:
         entries: dict[tuple[int, int], dict[int, float]] = {}
-        for column, pick in enumerate(self.picks):
+        for pick in self.picks:
             of_ground = entries.setdefault((pick.seeker, pick.ground), {})
-            of_ground[column] = -float(pick.choice.replicas - self.seekers[pick.seeker].stays)
+            of_ground[pick.column] = -float(pick.choice.replicas - self.seekers[pick.seeker].stays)
         for spot in self.spots:
             entries.setdefault((spot.seeker, spot.ground), {})[spot.column] = 1.0
         for of_ground in entries.values():
@@ -183,6 +179,14 @@ class Assignment:
         left = [int(vector[number]) for _, vector in sorted(ledger.left.items())]
         places = [(spot.seeker, spot.ground, spot.most) for spot in self._on_node[number]]
         return domain, self.opened[number], int(ledger.npus[number]), left, places
+
+
+def _picks(seekers: Sequence[Seeker]) -> Iterator[Pick]:
+    columns = count()
+    for place, seeker in enumerate(seekers):
+        for of, choices in enumerate(seeker.choices):
+            for choice in choices:
+                yield Pick(next(columns), place, of, choice)
 
 
 def _spots(seekers: Sequence[Seeker], first: int) -> Iterator[Spot]:

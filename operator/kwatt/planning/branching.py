@@ -27,6 +27,9 @@ _SETTINGS: Final = (
     ("mip_abs_gap", 1e-6),
 )
 
+_FINE: Final = 1000
+_SLACK: Final = 1e-5
+
 _Floats = npt.NDArray[np.float64]
 Proposal = dict[int, Holding]  # by the seeker's place
 
@@ -47,21 +50,27 @@ class Branching:
         whole = np.full(len(upper), program.highspy.HighsVarType.kInteger)
         self._solver.changeColsIntegrality(len(upper), every, whole)
         for row in assignment.rows():
-            columns = np.array(sorted(row.entries), dtype=np.int32)
-            values = np.array([row.entries[column] for column in columns.tolist()])
-            self._solver.addRow(row.lower, row.upper, len(columns), columns, values)
+            self._add_row(*row)
+
+    def require(self, values: Mapping[int, float], least: float) -> None:
+        """Reach no less than a sum of values, by column, from now on.
+
+        The row is scaled up, so that the solver's tolerance gives away next to nothing.
+        """
+        entries = {column: _FINE * value for column, value in values.items()}
+        self._add_row(_FINE * least - _SLACK, np.inf, entries)
 
     def allow(self, seeker: int, served: int) -> None:
         """Serve a seeker just that rate from now on, in millionths a second; 0: not at all."""
-        for column, pick in enumerate(self._assignment.picks):
+        for pick in self._assignment.picks:
             if pick.seeker == seeker:
-                self._solver.changeColBounds(column, 0.0, float(pick.choice.served == served))
+                self._solver.changeColBounds(pick.column, 0.0, float(pick.choice.served == served))
         self._solver.changeRowBounds(seeker, float(served > 0), float(served > 0))
 
-    def most_valued(self, values: Mapping[Pick, float], start: Proposal) -> Proposal | None:
-        """Return an assignment with the highest sum of values, None where none is found."""
-        costs = [-values.get(pick, 0.0) for pick in self._assignment.picks]
-        return self._best([*costs, *[0.0] * (self._assignment.columns - len(costs))], start)
+    def most_valued(self, values: Mapping[int, float], start: Proposal) -> Proposal | None:
+        """Return an assignment with the highest sum of values, by column; None where none is found."""
+        costs = [-values.get(column, 0.0) for column in range(self._assignment.columns)]
+        return self._best(costs, start)
 
     def cheapest(self, start: Proposal) -> Proposal | None:
         """Return an assignment of the least draw, None where none is found."""
@@ -69,6 +78,11 @@ class Branching:
         costs = [float(pick.choice.cost) / 1000 for pick in assignment.picks]
         opening = [watts / 1000 for watts in assignment.opened.values()]
         return self._best([*costs, *[0.0] * len(assignment.spots), *opening], start)
+
+    def _add_row(self, lower: float, upper: float, entries: Mapping[int, float]) -> None:
+        columns = np.array(sorted(entries), dtype=np.int32)
+        values = np.array([entries[column] for column in columns.tolist()])
+        self._solver.addRow(lower, upper, len(columns), columns, values)
 
     def _best(self, costs: Sequence[float], start: Proposal) -> Proposal | None:
         every = np.arange(len(costs), dtype=np.int32)
@@ -109,7 +123,11 @@ class Branching:
                 pick.choice.option,
                 _together(
                     assignment.seekers[pick.seeker].kept,
-                    {s.number: n for s, n in spots if (s.seeker, s.ground) == pick[:2]},
+                    {
+                        s.number: n
+                        for s, n in spots
+                        if (s.seeker, s.ground) == (pick.seeker, pick.ground)
+                    },
                 ),
             )
             for pick in picks

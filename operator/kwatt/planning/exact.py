@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from kwatt.model.keys import ServiceKey
 from kwatt.model.snapshot import Incumbent, Service, Snapshot
-from kwatt.planning.assignment import Assignment, Pick, Seeker
+from kwatt.planning.assignment import Assignment, Seeker
 from kwatt.planning.branching import Branching, Proposal
 from kwatt.planning.choices import Choice, Ground, choice_of, choices_on, grounds_of
 from kwatt.planning.draft import Draft, Holding
@@ -137,7 +137,7 @@ def _admitted(
 ) -> Proposal:
     """Return a proposal that serves most, the highest level first, and let the solver serve just that.
 
-    Who is served changes only where more can be.
+    Who is served changes only where that serves more, there or at a lower level.
     """
     best = start
     for level in levels:
@@ -145,15 +145,30 @@ def _admitted(
             found = branching.most_valued(_values(assignment, level), best)
             if found is not None and _standing(found, level) > _standing(best, level):
                 best = found
-        for place in level:
-            branching.allow(place, best[place].served if place in best else 0)
+        _keep(branching, assignment, level, best)
+    for place in range(len(assignment.seekers)):
+        branching.allow(place, best[place].served if place in best else 0)
     return best
 
 
-def _values(assignment: Assignment, level: Sequence[int]) -> dict[Pick, float]:
+def _keep(
+    branching: Branching, assignment: Assignment, level: Sequence[int], best: Proposal
+) -> None:
+    """Let the solver serve a level no less from now on."""
+    whole, shares = _standing(best, level)
+    picks = [pick for pick in assignment.picks if pick.seeker in level]
+    branching.require({pick.column: 1.0 for pick in picks if pick.choice.is_whole}, whole)
+    if shares:
+        parts = {
+            pick.column: float(pick.choice.share) for pick in picks if not pick.choice.is_whole
+        }
+        branching.require(parts, float(shares))
+
+
+def _values(assignment: Assignment, level: Sequence[int]) -> dict[int, float]:
     """Return what picks of a level are worth: one more service served whole is worth more than any shares."""
     return {
-        pick: float(1 + len(level) if pick.choice.is_whole else pick.choice.share)
+        pick.column: float(1 + len(level) if pick.choice.is_whole else pick.choice.share)
         for pick in assignment.picks
         if pick.seeker in level
     }

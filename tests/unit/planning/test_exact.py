@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from kwatt.model.plan import Plan, Reason
 from kwatt.model.snapshot import Service, Snapshot
 from kwatt.planning import branching, exact, program
 from kwatt.planning.branching import Branching, Proposal
-from kwatt.planning.draft import Holding
+from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.plan import plan, proven_plan
 
 ATOM_ONLY = ("atom",)
@@ -37,6 +38,11 @@ def two_classes(*services: Service, **facts: object) -> Snapshot:
 
 FREE = b.service("a")
 PICKY = b.service("b", allowed=ATOM_ONLY)
+
+WIDE = b.service("a", 200, min_replicas=2, priority=1)
+EITHER = b.snapshot(
+    [WIDE, b.service("b", priority=1), b.service("c")], [b.node(npus=2)]
+)  # "a" alone, or "b" of the same priority and "c" beside it
 
 
 def test_a_service_makes_room_for_one_that_has_no_choice() -> None:
@@ -77,6 +83,10 @@ def test_a_higher_priority_steps_aside_where_it_loses_nothing() -> None:
     result = plan(two_classes(b.service("a", priority=1), PICKY))
 
     assert places(result) == [("a", "n2"), ("b", "n1")]
+
+
+def test_of_equals_the_one_is_served_that_leaves_most_for_lower_priorities() -> None:
+    assert places(plan(EITHER)) == [("b", "n1"), ("c", "n1")]
 
 
 def test_who_runs_stays_and_the_reason_is_that_of_the_plan_as_it_is() -> None:
@@ -128,25 +138,23 @@ def test_without_a_proposal_the_draft_is_the_plan(
 ) -> None:
     spoil(monkeypatch)
 
-    result = plan(two_classes(FREE, PICKY))
+    result = plan(EITHER)
 
     assert places(result) == [("a", "n1")]
-    assert result.unplaced[0].service.name == "b"
+    assert [unplaced.service.name for unplaced in result.unplaced] == ["b", "c"]
     assert result.unplaced[0].rejections[0].reason is Reason.INSUFFICIENT_NPUS
 
 
 def test_a_proposal_that_whole_numbers_refute_is_not_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def all_on_one_node(self: Branching, start: Proposal) -> Proposal:
-        counts = start[1].counts
-        return {place: Holding(h.demand, h.option, counts) for place, h in start.items()}
+    def three_each(self: Branching, start: Proposal) -> Proposal:
+        return {place: replace(holding, counts=((0, 3),)) for place, holding in start.items()}
 
-    monkeypatch.setattr(Branching, "cheapest", all_on_one_node)
+    monkeypatch.setattr(Branching, "cheapest", three_each)
+    monkeypatch.setattr(exact, "_stays", lambda *_: True)
 
-    result = plan(two_classes(FREE, PICKY, b.service("c", allowed=ATOM_ONLY)))
-
-    assert places(result) == [("a", "n1")]
+    assert places(plan(EITHER)) == [("a", "n1")]
 
 
 def test_a_service_that_runs_in_part_gets_what_it_lacks() -> None:
@@ -169,25 +177,16 @@ def test_a_service_that_runs_in_part_gets_what_it_lacks() -> None:
     assert places(result) == [("f", "n1"), ("h", "n2"), ("r", "n1"), ("r", "n3")]
 
 
-def test_a_proposal_that_would_not_last_is_not_taken() -> None:
-    """With "h" on n2 and "f" on n1, "r" would restart there as three small replicas in the next plan."""
-    profiles = [
-        b.profile(b.point(100, 60, npus=2), b.point(100, 90, npu_class="rngd")),
-        b.profile(b.point(100, 60), name="bert"),
-        b.profile(b.point(100, 50), b.point(200, 80, npus=2), name="rag"),
-    ]
-    services = [
-        b.service("h", priority=1),
-        b.service("r", 290, model="rag", incumbents=(b.incumbent("n1", npus=2, draw=60),)),
-        b.service("f", model="bert"),
-    ]
-    nodes = [b.node("n1", 4), b.node("n2", 1, "rngd")]
+def test_a_proposal_that_the_next_plan_would_undo_is_not_taken() -> None:
+    draft = Draft(EITHER)
+    (option,) = draft.options(WIDE)
+    draft.hold(WIDE.key, Holding(option.demand, option, ((0, 2),)))
+    before = dict(draft.holdings)
 
-    result = plan(
-        b.snapshot(services, nodes, classes=[b.npu_class(), b.npu_class("rngd")], profiles=profiles)
-    )
+    is_taken = exact.improve_exactly(draft, planned=Draft)  # a planner that ends all that runs
 
-    assert places(result) == [("h", "n1"), ("r", "n1")]
+    assert not is_taken
+    assert draft.holdings == before
 
 
 def test_a_search_that_ends_at_its_limit_leaves_a_valid_plan(
