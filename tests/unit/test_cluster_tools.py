@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster import cluster, nodes, tools
+from cluster import cluster, crds, nodes, tools
 
 GO_MOD = """
 module example
@@ -231,3 +231,27 @@ def released(folder: Path, content: bytes) -> tools.Program:
     (folder / "sums").write_text(f"{digest}  program.tar.gz\n")
     asset, sums = (folder / "program.tar.gz").as_uri(), (folder / "sums").as_uri()
     return tools.Program("program", "", "", asset, sums, "released/program")
+
+
+class TestCrds:
+    """The CRDs of other projects: pinned apart, so that they do not move the programs in the cache."""
+
+    def test_the_gateway_api_is_pinned_with_its_sum(self) -> None:
+        pinned = tools.versions((crds.PINS / "go.mod").read_text())
+
+        sums = (crds.PINS / "go.sum").read_text()
+        assert f"{crds.MODULE} v{pinned[crds.MODULE]} h1:" in sums
+
+    def test_its_pins_are_not_those_of_the_programs(self) -> None:
+        assert tools.pins_hash(crds.PINS) != tools.pins_hash()
+
+    def test_what_is_in_the_cache_is_not_obtained_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("KWATT_CACHE", str(tmp_path))
+        monkeypatch.setenv("PATH", "")
+        cached = tmp_path / f"gateway-api-{tools.pins_hash(crds.PINS)}" / crds.HTTP_ROUTES
+        cached.parent.mkdir()
+        cached.touch()
+
+        assert crds.http_routes_crd() == cached
