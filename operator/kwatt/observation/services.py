@@ -76,6 +76,7 @@ class _Resolver:
         self._catalogue = catalogue
         self._memo = memo
         self._verdicts = world.verdicts
+        self._serves_routes = world.serves_routes
         self._priorities = _priorities(world.priorities)
         self._default = _default_priority(world.priorities)
         self._pod_priorities = {pod.uid: pod.priority for pod in world.pods if pod.priority}
@@ -94,6 +95,7 @@ class _Resolver:
                 self._default,
                 self._pod_priorities,
                 self._broken_profiles,
+                self._serves_routes,
             )
         )
         self._services: list[Service] = []
@@ -147,6 +149,7 @@ class _Resolver:
             incumbents=self._incumbents(key),
             held=held,
             starting=sum(not pod.ready for pod in self._pods[key]),
+            mixes=one.routed and self._serves_routes,
         )
 
     def _problem(self, one: ParsedService, verdict: str | None) -> Invalid | None:

@@ -171,7 +171,8 @@ class ParsedProfile:
 class ParsedService:
     """An InferenceService; `asked` maps extended resources of its templates to the field that asks.
 
-    `grace_seconds` is the longest that one of its pods may take to end.
+    `routed`: it names a Gateway, which may split its requests by weights. `grace_seconds` is the longest that
+    one of its pods may take to end.
     """
 
     uid: str
@@ -190,6 +191,7 @@ class ParsedService:
     shapes: Mapping[str, PodShape] = field(default_factory=dict)
     asked: Mapping[str, str] = field(default_factory=dict)
     grace_seconds: int = DEFAULT_GRACE_SECONDS
+    routed: bool = False
     deleting: bool = False
 
 

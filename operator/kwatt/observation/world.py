@@ -32,6 +32,7 @@ class World:
     template, where a dry run was refused.
     `recognised` are the uids of pods that were KWatt's own when last seen: they stay so while they end,
     although their Deployment is gone already.
+    `serves_routes`: the API server serves HTTPRoutes of the Gateway API.
     """
 
     nodes: tuple[ParsedNode, ...] = ()
@@ -46,6 +47,7 @@ class World:
     invalid: tuple[Invalid, ...] = ()
     verdicts: Verdicts = field(default_factory=dict)
     recognised: frozenset[str] = frozenset()
+    serves_routes: bool = False
 
     @classmethod
     def of(
@@ -53,6 +55,8 @@ class World:
         entries: Iterable[Parsed | Invalid],
         verdicts: Verdicts | None = None,
         recognised: frozenset[str] = frozenset(),
+        *,
+        serves_routes: bool = False,
     ) -> Self:
         """Sort parsed entries of all kinds into a World."""
         seen: defaultdict[type, list[Any]] = defaultdict(list)
@@ -71,4 +75,5 @@ class World:
             invalid=tuple(seen[Invalid]),
             verdicts=dict(verdicts or {}),
             recognised=recognised,
+            serves_routes=serves_routes,
         )

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from kwatt.api.kinds import KINDS
+from kwatt.api.v1alpha1.inference_service import InferenceService
 from kwatt.api.v1alpha1.model_profile import ModelProfile
 from kwatt.api.v1alpha1.npu_class import NPUClass
 from kwatt.units import parse_quantity
@@ -162,3 +163,13 @@ def test_the_sum_in_the_comment_is_right_and_fits(name: str) -> None:
 
     assert sum(parts) == Fraction(total)
     assert Fraction(total) < int(cap)
+
+
+def test_a_route_that_is_commented_out_is_valid() -> None:
+    text = (EXAMPLES / "30-services" / "assistant.yaml").read_text()
+    lines = [re.sub(r"^(  )# (route:|  )", r"\1\2", line) for line in text.splitlines()]
+
+    service = InferenceService.model_validate(yaml.safe_load("\n".join(lines)))
+
+    assert service.spec.route is not None
+    assert service.spec.route.hostnames == ("assistant.example.com",)

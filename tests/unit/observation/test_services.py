@@ -8,10 +8,12 @@ import pytest
 
 from kwatt.model.keys import Variant
 from kwatt.model.snapshot import Incumbent
+from kwatt.observation.observe import observe
 from kwatt.observation.values import NoticeReason
 from kwatt.units import NO_THROUGHPUT
 from unit.observation.bodies import (
     ATOM,
+    NOW,
     WATTS,
     container,
     deployment,
@@ -25,7 +27,7 @@ from unit.observation.bodies import (
     quota,
     service,
 )
-from unit.observation.worlds import observed, only_service
+from unit.observation.worlds import observed, only_service, world
 
 RUNNING = (node(), deployment(), own_pod("a"), own_pod("b"))
 ONE_ATOM = Variant("atom", ATOM, 1, "")
@@ -207,3 +209,23 @@ def test_an_invalid_object_affects_no_other() -> None:
 
     assert [one.key.name for one in seen.snapshot.services] == ["traffic"]
     assert [one.name for one in seen.invalid] == ["broken"]
+
+
+@pytest.mark.parametrize(
+    ("route", "served", "mixes"),
+    [
+        ({"gateway": {"name": "public"}}, True, True),
+        ({"gateway": {"name": "public"}}, False, False),
+        (None, True, False),
+    ],
+)
+def test_variants_are_mixed_only_where_a_gateway_is_named_and_routes_are_served(
+    route: dict[str, Any] | None, served: bool, mixes: bool
+) -> None:
+    ports = {"ports": [{"containerPort": 8000}]}
+    template = {"spec": {"containers": [container() | ports]}}
+    bodies = service(template=template, route=route), profile(), npu_class()
+
+    (seen,) = observe(world(*bodies, serves_routes=served), NOW).snapshot.services
+
+    assert (seen.mixes, seen.held) == (mixes, None)

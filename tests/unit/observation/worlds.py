@@ -16,9 +16,11 @@ def world(
     *bodies: dict[str, Any],
     verdicts: Mapping[tuple[str, int], str] | None = None,
     recognised: frozenset[str] = frozenset(),
+    serves_routes: bool = False,
 ) -> World:
     """Parse `bodies` into a World."""
-    return World.of((parse(body["kind"], body) for body in bodies), verdicts, recognised)
+    entries = (parse(body["kind"], body) for body in bodies)
+    return World.of(entries, verdicts, recognised, serves_routes=serves_routes)
 
 
 def observed(

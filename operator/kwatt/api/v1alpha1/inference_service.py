@@ -23,6 +23,7 @@ from kwatt.api.v1alpha1.fields import (
     ruled,
 )
 from kwatt.api.v1alpha1.meta import Conditions, ObjectMeta, ObservedGeneration
+from kwatt.api.v1alpha1.route import Route
 from kwatt.model.npu import Basis, Scope
 
 _NAME_PATTERN = "[a-z]([-a-z0-9]{0,38}[a-z0-9])?"
@@ -113,6 +114,10 @@ class InferenceServiceSpec(Part):
         default=(),
         max_length=32,
         description="What differs on one NPU class, such as image, arguments or environment.",
+    )
+    route: Route | None = Field(
+        default=None,
+        description="Gateway that splits requests by weights; only with it may variants be mixed.",
     )
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from kwatt.api.merging import merged
+from kwatt.api.ports import routed_port
 from kwatt.api.v1alpha1.inference_service import InferenceServiceSpec
 from kwatt.errors import InvalidInput
 from kwatt.model.snapshot import PodShape
@@ -40,6 +41,7 @@ def parse_inference_service(body: Body) -> ParsedService:
         )
     spec = validated(InferenceServiceSpec, body)
     shapes, asked = _templates(spec)
+    _check_route(spec)
     return _parsed(identity, body, spec, shapes, asked)
 
 
@@ -68,6 +70,7 @@ def _parsed(
         shapes={name: shapes[name] for name in sorted(shapes) if name},
         asked=asked,
         grace_seconds=_longest_grace(spec),
+        routed=spec.route is not None,
         deleting=metadata.get("deletionTimestamp") is not None,
     )
 
@@ -108,6 +111,21 @@ def _templates(spec: InferenceServiceSpec) -> tuple[dict[str, PodShape], dict[st
         shapes[variant.npu_class] = checked_shape(template, path)
         asked = asked_resources(template, path) | asked
     return shapes, asked
+
+
+def _check_route(spec: InferenceServiceSpec) -> None:
+    """Refuse a route that leads to no port of the pods. Raises InvalidInput."""
+    if spec.route is None or routed_port(spec.template, spec.route.port) is not None:
+        return
+    if spec.route.port is None:
+        raise InvalidInput(
+            "spec.route", "needs a port to go to; add a containerPort with TCP to spec.template"
+        )
+    raise InvalidInput(
+        "spec.route.port",
+        f"is {spec.route.port}, which is no containerPort with TCP in spec.template; add it there "
+        "or name another",
+    )
 
 
 def _merged(base: Body, override: Body, path: str) -> Body:
