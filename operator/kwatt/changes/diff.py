@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from kwatt.changes.lingering import Lingering, lingering
 from kwatt.changes.room import Room
 from kwatt.changes.shares import Headroom, held_on, planned_watts, share_changes, target_shares
+from kwatt.changes.splits import splits
 from kwatt.changes.values import (
     Changes,
     Cost,
@@ -66,6 +67,7 @@ def diff(snapshot: Snapshot, plan: Plan, advertised: Mapping[str, int]) -> Chang
         lingering=staying.by_service,
         sustained=staying.sustained,
         wake=_wake(snapshot, gone),
+        splits=splits(snapshot, plan),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from kwatt.changes.splits import Split
 from kwatt.model.keys import PodKey, ServiceKey, Variant
 from kwatt.model.selectors import AffinityGap
 from kwatt.units import Power
@@ -100,3 +101,4 @@ class Changes:
     lingering: Mapping[ServiceKey, int] = field(default_factory=dict)  # replicas that serve on
     sustained: frozenset[ServiceKey] = frozenset()  # of those: ready old and new ones do the rate
     wake: datetime | None = None
+    splits: tuple[Split, ...] = ()  # of services whose route carries weights
