@@ -8,6 +8,9 @@ GROUP: Final = "kwatt.dev"
 VERSION: Final = "v1alpha1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 
+GATEWAY_GROUP: Final = "gateway.networking.k8s.io"
+GATEWAY_API_VERSION: Final = f"{GATEWAY_GROUP}/v1"
+
 FIELD_MANAGER: Final = "kwatt"
 GATE: Final = "kwatt.dev/placement"
 WATTS: Final = "kwatt.dev/watts"  # extended resource: whole watts above idle

@@ -1,4 +1,7 @@
-"""The one Service over all replicas of an InferenceService, whatever class they run on."""
+"""The one Service over all replicas of an InferenceService, and those over one variant each.
+
+The latter are made only where a route tells variants apart.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from kwatt import names
-from kwatt.manifests.deployments import Owner, owner_reference, stamped
+from kwatt.manifests.deployments import Owner, deployment_name, owner_reference, stamped
+from kwatt.model.keys import Variant
 
 Json = Mapping[str, Any]
 
 
 def build_service(owner: Owner, template: Json) -> dict[str, Any]:
-    """Build the Service; its ports are the container ports of the template, headless where it has none."""
+    """Build the Service over all; its ports are those of the template, headless where it has none."""
+    return _service(owner, owner.name, {names.SERVICE_LABEL: owner.name}, template)
+
+
+def build_variant_service(owner: Owner, variant: Variant, template: Json) -> dict[str, Any]:
+    """Build the Service over the pods of one variant, named like its Deployment."""
+    name = deployment_name(owner.name, variant)
+    labels = {names.SERVICE_LABEL: owner.name, names.VARIANT_LABEL: name}
+    return _service(owner, name, labels, template)
+
+
+def _service(owner: Owner, name: str, labels: dict[str, str], template: Json) -> dict[str, Any]:
+    """Build a Service whose labels are also its selector."""
     ports = _ports(template)
-    spec: dict[str, Any] = {"selector": {names.SERVICE_LABEL: owner.name}}
+    spec: dict[str, Any] = {"selector": labels}
     spec |= {"ports": ports} if ports else {"clusterIP": "None"}
     return stamped(
         {
@@ -23,8 +39,8 @@ def build_service(owner: Owner, template: Json) -> dict[str, Any]:
             "kind": "Service",
             "metadata": {
                 "namespace": owner.namespace,
-                "name": owner.name,
-                "labels": {names.SERVICE_LABEL: owner.name},
+                "name": name,
+                "labels": dict(labels),
                 "ownerReferences": [owner_reference(owner)],
             },
             "spec": spec,
@@ -56,13 +72,14 @@ def _ports(template: Json) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class OwnedService:
-    """A Service with KWatt's label as observed."""
+    """A Service with KWatt's label as observed; `variant` is "" of the one over all replicas."""
 
     namespace: str
     name: str
     uid: str
     owner_uid: str
     desired: str
+    variant: str = ""
 
 
 def read_service(body: Json) -> OwnedService:
@@ -76,4 +93,5 @@ def read_service(body: Json) -> OwnedService:
         uid=str(metadata["uid"]),
         owner_uid=str(controllers[0]["uid"]) if controllers else "",
         desired=str((metadata.get("annotations") or {}).get(names.DESIRED_ANNOTATION, "")),
+        variant=str((metadata.get("labels") or {}).get(names.VARIANT_LABEL, "")),
     )

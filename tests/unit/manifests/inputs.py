@@ -8,7 +8,8 @@ from typing import Any
 from kwatt.changes.values import Cost, Release, Scale, ShareChange
 from kwatt.manifests.deployments import Owner, Workload, build_deployment
 from kwatt.manifests.patches import build_cost, build_release, build_share
-from kwatt.manifests.services import build_service
+from kwatt.manifests.routes import Backend, build_route
+from kwatt.manifests.services import build_service, build_variant_service
 from kwatt.model.keys import PodKey, ServiceKey, Variant
 from kwatt.model.selectors import AffinityGap, Toleration
 
@@ -61,8 +62,18 @@ def deployment_of(given: Json) -> Json:
 
 
 def service_of(given: Json) -> Json:
-    """Build the Service of a golden pair's first document."""
-    return build_service(Owner(**given["owner"]), given["template"])
+    """Build the Service of a golden pair's first document, that of a variant if it names one."""
+    owner, asked = Owner(**given["owner"]), given.get("variant")
+    if asked is None:
+        return build_service(owner, given["template"])
+    variant = Variant(asked["npuClass"], asked["resource"], asked["npus"], asked.get("setting", ""))
+    return build_variant_service(owner, variant, given["template"])
+
+
+def route_of(given: Json) -> Json:
+    """Build the HTTPRoute of a golden pair's first document."""
+    backends = [Backend(name, weight) for name, weight in given["backends"].items()]
+    return build_route(Owner(**given["owner"]), given["route"], given["port"], backends)
 
 
 def release_of(given: Json) -> list[Json]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kwatt.manifests.deployments import desired_hash
-from kwatt.manifests.services import build_service, read_service
-from unit.manifests.inputs import OWNER, template
+from kwatt.manifests.services import build_service, build_variant_service, read_service
+from unit.manifests.inputs import ATOM, OWNER, built, template
 
 
 def ports(*containers: dict[str, Any]) -> list[tuple[str, int, str]]:
@@ -71,6 +71,23 @@ def test_what_was_built_is_read_as_owned_and_current() -> None:
     read = read_service(manifest)
 
     assert (read.uid, read.owner_uid, read.desired) == ("s1", OWNER.uid, desired_hash(manifest))
+
+
+def test_the_service_of_a_variant_selects_what_its_deployment_makes() -> None:
+    service = build_variant_service(OWNER, ATOM, template())
+    pods = built()["spec"]["template"]["metadata"]["labels"]
+
+    assert service["spec"]["selector"].items() <= pods.items()
+    assert service["metadata"]["name"] == built()["metadata"]["name"]
+
+
+def test_the_service_of_a_variant_is_told_from_the_one_over_all() -> None:
+    one, over_all = build_variant_service(OWNER, ATOM, template()), build_service(OWNER, template())
+    for manifest in (one, over_all):
+        manifest["metadata"]["uid"] = "s1"
+
+    assert read_service(one).variant == one["metadata"]["name"]
+    assert read_service(over_all).variant == ""
 
 
 def test_a_service_of_somebody_else_has_no_owner() -> None:
