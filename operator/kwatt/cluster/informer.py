@@ -15,6 +15,7 @@ import contextlib
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
@@ -22,10 +23,12 @@ from kwatt.cluster.answers import Body, Expired
 from kwatt.cluster.backoff import Backoff, chance
 from kwatt.cluster.client import PAGE, Client
 from kwatt.cluster.ledger import Ledger, sighting_of, version_number
-from kwatt.errors import ClusterError, Unavailable
+from kwatt.errors import ClusterError, Missing, Unavailable
 
 _LOG = logging.getLogger(__name__)
 _FAILURES_UNTIL_LIST = 3
+
+Served = Callable[[bool], None]
 
 
 class Target(Protocol):
@@ -45,6 +48,7 @@ class Pace:
     list_seconds: float = 300.0
     backoff: Backoff = field(default_factory=Backoff)
     page: int = PAGE
+    absent_seconds: float = 30.0  # between two questions for a kind that is not served
 
 
 class Informer:
@@ -199,3 +203,47 @@ class Informer:
             uid = body["metadata"]["uid"]
             self._ledger.retract(uid)
             _LOG.exception("take path=%s type=%s uid=%s", self.path, event_type, uid)
+
+
+class OptionalInformer(Informer):
+    """Feeds one target from a resource that the API server may not serve, now or later.
+
+    While it does not, nothing is known, and now and then a list asks again; `served` is told either way.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        path: str,
+        target: Target,
+        *,
+        served: Served,
+        selector: str | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        super().__init__(client, path, target, selector=selector, pace=pace)
+        self._served = served
+        self._misses = 0
+
+    async def _step(self) -> None:
+        try:
+            await super()._step()
+        except Missing:
+            self._missed()
+            await asyncio.sleep(self._pace.absent_seconds)
+
+    def _listed(self, version: str) -> None:
+        self._misses = 0
+        self._served(True)
+        super()._listed(version)
+
+    def _missed(self) -> None:
+        """Note that it is not served; where it was, only the second time: one answer restarts no pod."""
+        self._misses += 1
+        self._version, self._caught_up, self._failures = None, 0, 0
+        self.last_listed = time.monotonic()
+        if self._misses > 1 or not self.synced.is_set():
+            for uid in self._ledger.clear():
+                self._target.forget(uid)
+            self._served(False)
+        self.synced.set()

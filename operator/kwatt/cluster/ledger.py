@@ -92,6 +92,12 @@ class Ledger:
         self._unannounced.update(gone)
         return gone
 
+    def clear(self) -> tuple[str, ...]:
+        """Forget every object, because its kind is gone; return what was known."""
+        gone = tuple(self._known)
+        self._known.clear()
+        return gone
+
     def roll_back(self, version: int) -> None:
         """Distrust all versions: the server's history went back (etcd was restored)."""
         self._known = dict.fromkeys(self._known, 0)

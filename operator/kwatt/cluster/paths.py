@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
-from kwatt.names import API_VERSION
+from kwatt.names import API_VERSION, GATEWAY_API_VERSION
 
 
 class Kind(NamedTuple):
@@ -50,6 +50,7 @@ LEASES: Final = Kind("coordination.k8s.io/v1", "Lease", "leases")
 PRIORITY_CLASSES: Final = Kind(
     "scheduling.k8s.io/v1", "PriorityClass", "priorityclasses", namespaced=False
 )
+HTTP_ROUTES: Final = Kind(GATEWAY_API_VERSION, "HTTPRoute", "httproutes")
 
 INFERENCE_SERVICES: Final = Kind(API_VERSION, "InferenceService", "inferenceservices")
 NPU_CLASSES: Final = Kind(API_VERSION, "NPUClass", "npuclasses", namespaced=False)
@@ -66,6 +67,7 @@ FOREIGN: Final = (
     DEPLOYMENTS,
     LEASES,
     PRIORITY_CLASSES,
+    HTTP_ROUTES,
 )
 _BY_NAME: Final = {(k.api_version, k.kind): k for k in (*OWN, *FOREIGN)}
 

@@ -8,10 +8,10 @@ import pytest
 
 from kwatt.cluster.backoff import Backoff
 from kwatt.cluster.client import Client
-from kwatt.cluster.informer import Informer, Pace
+from kwatt.cluster.informer import Informer, OptionalInformer, Pace
 
 PODS = "/api/v1/pods"
-QUICK = Pace(list_seconds=300, backoff=Backoff(first=0.02, cap=0.1))
+QUICK = Pace(list_seconds=300, backoff=Backoff(first=0.02, cap=0.1), absent_seconds=0.02)
 
 
 class Store:
@@ -43,8 +43,8 @@ async def start(api):
     async with contextlib.AsyncExitStack() as stack:
         client = await stack.enter_async_context(Client(api.configuration, request_seconds=1))
 
-        def started(store: Store, **options) -> Informer:
-            informer = Informer(client, PODS, store, **{"pace": QUICK, **options})
+        def started(store: Store, kind: type[Informer] = Informer, **options) -> Informer:
+            informer = kind(client, PODS, store, **{"pace": QUICK, **options})
             task = asyncio.create_task(informer.run())
             stack.push_async_callback(_stopped, task)
             return informer
@@ -285,3 +285,51 @@ class TestWithoutWatch:
         store.poison = ""
 
         await until(lambda: store.versions == {"uid-a": "3"})
+
+
+class TestOptional:
+    """What a cluster may not serve is followed from when it does until it does not any more."""
+
+    async def test_what_is_not_served_is_empty_and_known(self, api, say, start, until):
+        store, served = Store(), []
+        api.script("LIST", say.text("404 page not found", 404))
+
+        informer = start(store, OptionalInformer, served=served.append)
+        await until(informer.synced.is_set)
+
+        assert (store.log, set(served)) == ([], {False})
+        assert informer.last_listed is not None
+
+    async def test_what_is_served_later_is_found(self, api, say, start, until):
+        store, served = Store(), []
+        missing = say.text("404 page not found", 404)
+        api.script("LIST", missing, missing, say.page([say.pod("a", 3)], 9))
+        api.script("WATCH", say.events())
+
+        start(store, OptionalInformer, served=served.append)
+        await until(lambda: store.versions == {"uid-a": "3"})
+
+        assert served == [False, False, True]
+
+    async def test_one_answer_that_it_is_gone_is_not_believed(self, api, say, start, until):
+        store, served = Store(), []
+        page = say.page([say.pod("a", 3)], 9)
+        api.script("LIST", page)
+        api.script("WATCH", say.failure(404, "not found"), say.events())
+
+        start(store, OptionalInformer, served=served.append)
+        await until(lambda: len(api.requests("WATCH")) == 2)
+
+        assert served == [True, True]
+        assert store.log == [("ADDED", "a")]
+
+    async def test_what_is_gone_is_forgotten(self, api, say, start, until):
+        store, served = Store(), []
+        api.script("LIST", say.page([say.pod("a", 3)], 9), say.text("404 page not found", 404))
+        api.script("WATCH", say.failure(404, "not found"))
+
+        start(store, OptionalInformer, served=served.append)
+        await until(lambda: served[-1:] == [False])
+
+        assert store.versions == {}
+        assert store.log[-1] == ("forget", "uid-a")
