@@ -20,7 +20,7 @@ from kwatt.cluster import paths
 from kwatt.cluster.access import load_access
 from kwatt.cluster.client import Client
 from kwatt.cluster.events import Events
-from kwatt.cluster.informer import Informer
+from kwatt.cluster.informer import Informer, OptionalInformer
 from kwatt.cluster.lease import Candidate, Lease
 from kwatt.cluster.outbox import Flow, Outbox
 from kwatt.errors import ClusterError, InvalidInput, Missing, Refused
@@ -45,6 +45,7 @@ _WATCHED: Final = {
     "PriorityClass": (paths.PRIORITY_CLASSES, None),
     "ResourceQuota": (paths.RESOURCE_QUOTAS, None),
 }
+_OPTIONAL: Final = (paths.HTTP_ROUTES,)
 _OWN: Final = {kind.kind: kind for kind in paths.OWN}
 
 
@@ -168,7 +169,14 @@ def _informers(client: Client, store: Store) -> dict[str, Informer]:
         name: Informer(client, kind.everywhere(), store.feed(name), selector=selector)
         for name, (kind, selector) in _WATCHED.items()
     }
-    return own | watched
+    routes = OptionalInformer(
+        client,
+        paths.HTTP_ROUTES.everywhere(),
+        store.feed("HTTPRoute"),
+        served=store.note_routes,
+        selector=SERVICE_LABEL,
+    )
+    return own | watched | {"HTTPRoute": routes}
 
 
 def _cycle(
@@ -201,12 +209,14 @@ def _cycle(
 
 
 async def _check_kinds(client: Client) -> None:
-    """Fail with one sentence when a kind is not served or may not be listed."""
-    for kind in (*paths.OWN, *(kind for kind, _ in _WATCHED.values())):
+    """Fail with one sentence when a kind is not served (unless it is optional) or may not be listed."""
+    for kind in (*paths.OWN, *(kind for kind, _ in _WATCHED.values()), *_OPTIONAL):
         try:
             async for _ in client.list_pages(kind.everywhere(), limit=1):
                 break
         except Missing as error:
+            if kind in _OPTIONAL:
+                continue
             raise InvalidInput(
                 kind.plural,
                 f"the API server has no {kind.api_version} {kind.kind}; install the CRDs",

@@ -1,6 +1,7 @@
 """Send a cycle's changes in the order that keeps every cap, and learn from the answers.
 
-    lower shares, remove, name victims ─► shrink, evict ─► grow, raise shares ─► release pods ─► Services
+    lower shares, weights that fall ─► remove, name victims ─► shrink, evict ─► grow, raise shares
+    ─► release pods ─► Services ─► routes
 
 What the API server answers goes into the store at once, so that the next cycle sees it. A write whose
 outcome is unknown counts as done until it can't be any more.
@@ -8,6 +9,7 @@ outcome is unknown counts as done until it can't be any more.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
@@ -17,6 +19,7 @@ from kwatt.cluster.outbox import Applied, Failed, Outbox, Outcome, Outdated, Req
 from kwatt.errors import ClusterError, Conflict, Missing, Unavailable
 from kwatt.metrics import Metrics
 from kwatt.model.keys import ServiceKey
+from kwatt.reconciler.routing import Routing, routing_writes
 from kwatt.reconciler.shares import Shares
 from kwatt.reconciler.writes import (
     Scene,
@@ -32,6 +35,7 @@ from kwatt.reconciler.writes import (
 
 _LOG = logging.getLogger(__name__)
 _SERVICES_AT_ONCE: Final = 50  # pods that wait for the next cycle must not wait for all Services
+_DRAIN_SECONDS: Final = 1.0  # requests may fail meanwhile; a cap that is exceeded waits no longer
 
 Learn = Callable[[str, dict[str, Any]], None]
 
@@ -44,7 +48,7 @@ class Sent(NamedTuple):
 
 
 class Applier:
-    """Sends changes; remembers what failed for which service, and how it left each Deployment."""
+    """Sends changes; remembers what failed for which service, and how it left what others may edit."""
 
     def __init__(self, outbox: Outbox, shares: Shares, metrics: Metrics, learn: Learn) -> None:
         self._outbox = outbox
@@ -61,8 +65,11 @@ class Applier:
         cycle that was planned with the old one has ended.
         """
         self.failures = {}
+        routing = routing_writes(scene, changes.splits)
         sent = [
-            await self._urgent(share_writes(changes.lower, "lower")),
+            *await asyncio.gather(
+                self._urgent(share_writes(changes.lower, "lower")), self._drain(routing)
+            ),
             await self._urgent(removal_writes(changes.remove) + cost_writes(changes.costs)),
             await self._urgent(scale_writes(scene, changes.shrink)),
             await self._send(eviction_writes(changes.evict)),
@@ -73,6 +80,7 @@ class Applier:
         released = await self._run(release_writes(scene.snapshot, releases), holds)
         sent += [raised, _summary(released)]
         sent.append(await self._send_some(service_writes(scene), _SERVICES_AT_ONCE))
+        sent += await self._route(routing)
         waits = [one.retry_seconds for one in sent if one.retry_seconds is not None]
         return Sent(sum(one.writes for one in sent), min(waits, default=None))
 
@@ -81,6 +89,19 @@ class Applier:
         for request in requests:
             self._outbox.forgive(request.key)
         return await self._send(requests)
+
+    async def _drain(self, routing: Routing) -> Sent:
+        """Take requests away from variants before their pods go, as far as that is soon done."""
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                return await self._send_some(routing.drain, _SERVICES_AT_ONCE)
+        except TimeoutError:
+            return Sent(0, 0.0)
+
+    async def _route(self, routing: Routing) -> list[Sent]:
+        """Give requests to variants whose pods came; a Service is there before a route names it."""
+        steps = (routing.services, routing.routes, routing.remove)
+        return [await self._send_some(step, _SERVICES_AT_ONCE) for step in steps]
 
     async def _raise(
         self, raises: Iterable[ShareChange], holds: Callable[[], bool]
@@ -123,7 +144,7 @@ class Applier:
         metadata = body.get("metadata") or {}
         if body.get("kind") != key.target.kind or not metadata.get("uid"):
             return
-        if key.target.kind == "Deployment":
+        if key.target.kind in ("Deployment", "HTTPRoute"):
             self.generations[metadata["uid"]] = int(metadata.get("generation") or 0)
         self._learn(key.target.kind, body)
 

@@ -121,6 +121,7 @@ class Cycle:
             owners={ServiceKey(o.namespace, o.name): o for o in store.own("InferenceService")},
             services=store.services(),
             generations=self._parts.applier.generations,
+            routes=store.routes(),
         )
 
     def _findings(self, observation: Observation, planned: Plan, changes: Changes) -> Findings:
@@ -138,6 +139,7 @@ class Cycle:
             profiles={p.name: p.profile for p in profiles if isinstance(p, ParsedProfile)},
             notices=observation.notices,
             sustained=changes.sustained,
+            routes=self._parts.store.routes() if self._parts.store.serves_routes else None,
         )
 
     def _show(self, observation: Observation, planned: Plan, changes: Changes, writes: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -14,6 +14,7 @@ from kwatt.api.v1alpha1.inference_service import InferenceServiceStatus
 from kwatt.api.v1alpha1.model_profile import ModelProfileStatus
 from kwatt.api.v1alpha1.npu_class import NPUClassStatus
 from kwatt.api.v1alpha1.power_budget import PowerBudgetStatus
+from kwatt.manifests.routes import OwnedRoute
 from kwatt.model.keys import ServiceKey, Variant
 from kwatt.model.npu import Profile
 from kwatt.model.plan import BudgetUse, Placement, Plan, Unplaced
@@ -22,6 +23,7 @@ from kwatt.observation.values import Invalid, Notice, NoticeReason
 from kwatt.reconciler.store import Written
 from kwatt.status.budgets import BudgetFacts, describe_budget
 from kwatt.status.catalogue import describe_class, describe_profile
+from kwatt.status.routes import RouteFacts
 from kwatt.status.services import ServiceFacts, describe_service
 from kwatt.units import NO_POWER, Power, Throughput
 
@@ -43,7 +45,8 @@ class Findings:
     `left` is the cap of each budget less what nodes may draw at this moment; `missing` the fields that
     keep an NPUClass from being schedulable; `failures` the API server's sentences by service;
     `profiles` are whole, those of the snapshot lack the points that can't be used; `sustained` are the
-    services whose old and new replicas do the rate together while they move.
+    services whose old and new replicas do the rate together while they move. `routes` is None where the
+    API server serves none.
     """
 
     snapshot: Snapshot
@@ -55,6 +58,7 @@ class Findings:
     profiles: Mapping[str, Profile]
     notices: tuple[Notice, ...] = ()
     sustained: frozenset[ServiceKey] = frozenset()
+    routes: Mapping[ServiceKey, OwnedRoute] | None = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +151,24 @@ class _Describer:
             exceeded=tuple(sorted({b for node in nodes for b in self._exceeded.get(node, ())})),
             unknown_class=self._unknown_classes.get(_object_key(written)),
             moving=key in self._findings.sustained,
+            route=self._route(written, key),
         )
         return describe_service(facts, self._now)
+
+    def _route(self, written: Written, key: ServiceKey) -> RouteFacts | None:
+        route, routes = written.spec.get("route"), self._findings.routes
+        if not isinstance(route, dict):
+            return None
+        gateway = _gateway(route, written.namespace)
+        if routes is None:
+            return RouteFacts(gateway, key.name, served=False)
+        existing = routes.get(key)
+        if existing is None or existing.owner_uid != written.uid:
+            return RouteFacts(gateway, key.name)
+        weights, answer = tuple(existing.backends), existing.answer
+        return RouteFacts(
+            gateway, key.name, weights=weights, accepted=answer.accepted, message=answer.message
+        )
 
     def _budget(self, written: Written) -> PowerBudgetStatus:
         budget = self._budgets.get(written.name)
@@ -187,6 +207,12 @@ class _Describer:
 
 def _object_key(written: Written) -> ObjectKey:
     return ObjectKey(written.kind, written.namespace, written.name)
+
+
+def _gateway(route: Mapping[str, Any], namespace: str) -> str:
+    gateway = route.get("gateway")
+    named = gateway if isinstance(gateway, dict) else {}
+    return f"{named.get('namespace') or namespace}/{named.get('name')}"
 
 
 def _target(service: Service | None) -> Throughput | None:

@@ -5,19 +5,26 @@ Planner inputs are kept parsed; of KWatt's own kinds also the template and the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kwatt.manifests.routes import OwnedRoute, read_route
 from kwatt.manifests.services import OwnedService, read_service
+from kwatt.model.keys import ServiceKey
 from kwatt.observation.parsing.table import parse
 from kwatt.observation.values import Invalid, Parsed
 from kwatt.observation.world import World
 from kwatt.reconciler.trigger import Trigger
 
 Body = dict[str, Any]
-Entry = Parsed | Invalid | OwnedService
+Owned = OwnedService | OwnedRoute
+Entry = Parsed | Invalid | Owned
 
+_READERS: Final[Mapping[str, Callable[[Body], Owned]]] = {
+    "Service": read_service,
+    "HTTPRoute": read_route,
+}
 OWN_KINDS: Final = ("InferenceService", "NPUClass", "ModelProfile", "PowerBudget")
 _LIMITS: Final = ("NPUClass", "ModelProfile", "PowerBudget", "ResourceQuota")
 _VERSIONED: Final = ("Node", "Pod")  # equal ones may still differ in the resource version
@@ -27,6 +34,7 @@ KINDS: Final = (
     "Pod",
     "Deployment",
     "Service",
+    "HTTPRoute",
     "PriorityClass",
     "ResourceQuota",
 )
@@ -50,6 +58,7 @@ class Store:
 
     def __init__(self, trigger: Trigger) -> None:
         self.limits = 0  # counts changes of what says how many watts there are and what draws them
+        self.serves_routes = False  # whether the API server has HTTPRoutes
         self._trigger = trigger
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self._own: dict[str, dict[str, Written]] = {kind: {} for kind in OWN_KINDS}
@@ -66,7 +75,7 @@ class Store:
         if event_type == "DELETED":
             self.forget(kind, uid)
             return
-        entry = read_service(body) if kind == "Service" else parse(kind, body)
+        entry = _READERS[kind](body) if kind in _READERS else parse(kind, body)
         if kind in self._own:
             self._own[kind][uid] = _written(kind, body)
         before = self._entries[kind].get(uid)
@@ -103,9 +112,20 @@ class Store:
             entry
             for kind in KINDS
             for entry in self._entries[kind].values()
-            if not isinstance(entry, OwnedService)
+            if not isinstance(entry, Owned)
         )
-        return World.of((*planned, *self._unreadable.values()), verdicts, self._recognised)
+        return World.of(
+            (*planned, *self._unreadable.values()),
+            verdicts,
+            self._recognised,
+            serves_routes=self.serves_routes,
+        )
+
+    def note_routes(self, served: bool) -> None:  # noqa: FBT001  (what was found out, no choice)
+        """Note whether the API server serves HTTPRoutes: it depends on it whether variants are mixed."""
+        if served != self.serves_routes:
+            self.serves_routes = served
+            self._trigger.poke()
 
     def recognise(self, pods: Iterable[str]) -> None:
         """Remember the uids of KWatt's own pods: they stay its own while they end without a Deployment."""
@@ -119,6 +139,11 @@ class Store:
         """Return KWatt's Services by namespace and name."""
         found = (e for e in self._entries["Service"].values() if isinstance(e, OwnedService))
         return {(entry.namespace, entry.name): entry for entry in found}
+
+    def routes(self) -> dict[ServiceKey, OwnedRoute]:
+        """Return KWatt's HTTPRoutes by namespace and name, which are those of their service."""
+        found = (e for e in self._entries["HTTPRoute"].values() if isinstance(e, OwnedRoute))
+        return {ServiceKey(entry.namespace, entry.name): entry for entry in found}
 
     def own(self, kind: str) -> Iterator[Written]:
         """Yield the objects of one of KWatt's kinds in the order of their names."""

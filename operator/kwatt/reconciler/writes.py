@@ -6,7 +6,7 @@ Nothing is sent here. A write whose object is already as it should be is not mad
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from kwatt import names
@@ -16,6 +16,7 @@ from kwatt.cluster.paths import DEPLOYMENTS, NODES, PODS, SERVICES, status_of
 from kwatt.cluster.writes import Apply, Claim, Delete, Evict, JsonPatch, MergePatch
 from kwatt.manifests.deployments import Owner, Workload, build_deployment, desired_hash
 from kwatt.manifests.patches import build_cost, build_release, build_share
+from kwatt.manifests.routes import OwnedRoute
 from kwatt.manifests.services import OwnedService, build_service
 from kwatt.model.keys import ServiceKey, Variant
 from kwatt.model.snapshot import Deployment, Service, Snapshot
@@ -42,13 +43,15 @@ class WriteKey(NamedTuple):
 class Scene:
     """What writes are built from besides the change itself.
 
-    `generations` are those of Deployments as KWatt left them, by uid: another one was edited since.
+    `generations` are those of Deployments and HTTPRoutes as KWatt left them, by uid: another one was
+    edited since.
     """
 
     snapshot: Snapshot
     owners: Mapping[ServiceKey, Written]
     services: Mapping[tuple[str, str], OwnedService]
     generations: Mapping[str, int]
+    routes: Mapping[ServiceKey, OwnedRoute] = field(default_factory=dict)
 
 
 def share_writes(changes: Iterable[ShareChange], act: str) -> list[Request]:

@@ -20,6 +20,7 @@ from kwatt.model.keys import ServiceKey, Variant
 from kwatt.model.npu import Basis, NpuClass, OperatingPoint, Profile
 from kwatt.model.plan import Placement, Reason, Rejection, Unplaced
 from kwatt.status.conditions import Verdict, settled
+from kwatt.status.routes import RouteFacts, routed
 from kwatt.units import NO_POWER, NO_THROUGHPUT, Power, Throughput, nearest, plain
 
 _WEAKEST = (Basis.MEASURED, Basis.VENDOR, Basis.ASSUMPTION)
@@ -35,7 +36,7 @@ class ServiceFacts:
     `problem` says why the spec can't be used, `failure` what the API server refused, `target` is None
     when the spec could not be read. `exceeded` names budgets over its nodes that are above their cap,
     `unknown_class` says which NPUClasses it names and nobody has made. `moving`: replicas that leave do
-    the rate together with those that are ready already.
+    the rate together with those that are ready already. `route` is None where it names no Gateway.
     """
 
     key: ServiceKey
@@ -52,6 +53,7 @@ class ServiceFacts:
     exceeded: tuple[str, ...] = ()
     unknown_class: str | None = None
     moving: bool = False
+    route: RouteFacts | None = None
 
 
 def describe_service(facts: ServiceFacts, now: datetime) -> InferenceServiceStatus:
@@ -166,12 +168,14 @@ def _verdicts(facts: ServiceFacts, placements: tuple[PlacedOn, ...]) -> tuple[Ve
         accepted = Verdict("Accepted", False, "InvalidSpec", facts.problem)
     placed = _placed(facts)
     ready = _ready(facts, placed, placements)
+    route = (routed(facts.route, facts.problem),) if facts.route else ()
     return (
         accepted,
         ready,
         placed,
         _throughput_met(facts, ready),
         _within_budget(facts),
+        *route,
         Verdict("Measured", None, "NoTelemetry", "figures are planned, no meter is read yet"),
     )
 

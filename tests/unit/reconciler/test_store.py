@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from kwatt.model.keys import ServiceKey
 from kwatt.observation.values import Invalid, ParsedBudget
+from kwatt.observation.world import World
 from kwatt.reconciler.store import Store
 from kwatt.reconciler.trigger import Trigger
 from unit.observation.bodies import budget, node, own_pod
@@ -97,3 +99,28 @@ def test_pods_that_were_recognised_stay_so() -> None:
     store.recognise(["uid-a"])
 
     assert store.world({}).recognised == frozenset({"uid-a"})
+
+
+def test_a_route_is_kept_by_the_name_of_its_service_and_is_no_input_of_a_plan() -> None:
+    store, trigger = stored()
+    metadata = {"namespace": "city", "name": "traffic", "uid": "r1", "generation": 1}
+
+    store.take("HTTPRoute", "ADDED", {"metadata": metadata, "spec": {}})
+
+    assert [key for key in store.routes()] == [ServiceKey("city", "traffic")]
+    assert poked(trigger)
+    assert store.world({}) == World()
+    store.take("HTTPRoute", "DELETED", {"metadata": metadata})
+    assert store.routes() == {}
+
+
+async def test_it_wakes_the_loop_once_when_routes_are_served_or_not_any_more() -> None:
+    store, trigger = stored()
+
+    woken = []
+    for served in (False, True, True, False):
+        store.note_routes(served)
+        woken.append(await trigger.wait(0.0))
+
+    assert woken == [False, True, False, True]
+    assert not store.world({}).serves_routes

@@ -15,6 +15,7 @@ from kwatt.model.plan import BudgetUse, Placement, Reason, Rejection, Relaxation
 from kwatt.model.snapshot import Coming
 from kwatt.status.budgets import BudgetFacts
 from kwatt.status.catalogue import describe_class, describe_profile
+from kwatt.status.routes import RouteFacts
 from kwatt.status.services import ServiceFacts
 from kwatt.units import Power
 
@@ -40,6 +41,7 @@ def service_facts(given: dict[str, Any]) -> ServiceFacts:
         exceeded=tuple(given.get("exceeded", ())),
         unknown_class=given.get("unknownClass"),
         moving=given.get("moving", False),
+        route=_route(**given["route"]) if "route" in given else None,
     )
 
 
@@ -48,6 +50,10 @@ def _row(node: str, replicas: int, rate: float, watts: float, point: str = "batc
     return Placement(
         KEY, b.variant(), point, node, replicas, b.rate(rate), reserved, b.watts(watts)
     )
+
+
+def _route(weights: dict[str, int] | None = None, **facts: Any) -> RouteFacts:
+    return RouteFacts("infra/public", "traffic", weights=tuple((weights or {}).items()), **facts)
 
 
 def _unplaced(shortfall: float, rejections: Any = (), nearest: Any = ()) -> Unplaced:

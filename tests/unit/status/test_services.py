@@ -84,3 +84,62 @@ def test_a_service_is_ready_while_those_before_serve_on() -> None:
     ready = {c.type: c for c in moving.conditions}["Ready"]
     words = "1 of 1 replicas start, those before them serve on until then"
     assert (ready.reason, ready.message) == ("Moving", words)
+
+
+def routed(**given: object) -> tuple[str, str]:
+    """Return status and reason of the condition Routed."""
+    (found,) = (c for c in status(**given).conditions if c.type == "Routed")
+    return str(found.status), found.reason
+
+
+@pytest.mark.parametrize(
+    ("route", "told"),
+    [
+        ({"served": False}, ("False", "GatewayAPIMissing")),
+        ({}, ("Unknown", "NotWritten")),
+        ({"weights": {"a": 1000}}, ("Unknown", "NotAnswered")),
+        ({"weights": {"a": 1000}, "accepted": False}, ("False", "NotAccepted")),
+        ({"weights": {"a": 1000}, "accepted": True}, ("True", "Accepted")),
+    ],
+)
+def test_a_route_is_told_from_missing_to_accepted(
+    route: dict[str, object], told: tuple[str, str]
+) -> None:
+    assert routed(route=route) == told
+
+
+def test_a_spec_that_can_not_be_used_holds_its_route() -> None:
+    assert routed(route={"served": False}, problem="spec.model: is gone") == ("Unknown", "Held")
+
+
+def test_without_a_gateway_nothing_is_said_of_routes() -> None:
+    assert "Routed" not in {c.type for c in status().conditions}
+
+
+def test_a_service_is_ready_whatever_becomes_of_its_route() -> None:
+    assert status(ready=1, route={"served": False}).summary.reason is None
+
+
+def test_several_variants_are_told_apart() -> None:
+    facts = service_facts({"target": 400, "rows": [ROW | {"rate": 300}]})
+    two = b.variant(npus=2)
+    (row,) = facts.rows
+    other = replace(row, variant=two, operating_point="batch-16", rate=b.rate(100))
+    points = (*facts.profile.points, b.point(npus=2, name="batch-16"))
+    mixed = replace(
+        facts,
+        rows=(row, other),
+        profile=b.profile(*points),
+        ready={row.variant: 1, two: 1},
+    )
+
+    found = describe_service(mixed, b.NOW)
+
+    assert [
+        (p.npus, p.operating_point, p.ready_replicas, p.per_second, p.watts)
+        for p in found.placements
+    ] == [(1, "batch-8", 1, "300", "60"), (2, "batch-16", 1, "100", "60")]
+    assert found.planned is not None
+    assert (found.planned.per_second, found.planned.watts) == ("400", "120")
+    assert found.summary is not None
+    assert (found.summary.npu_class, found.summary.replicas) == ("atom", "2/2")
