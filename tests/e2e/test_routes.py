@@ -203,3 +203,26 @@ def test_a_route_of_somebody_else_is_not_taken_over(
     world.runs("cam", "n1")
     world.explains("cam", "Ready", "ApplyFailed", "a HTTPRoute named cam exists already")
     assert route(world)["spec"]["parentRefs"][0]["name"] == "private"
+
+
+def test_a_service_that_is_deleted_takes_its_route_along(routed: World, stopped: Operator) -> None:
+    stopped.stop()
+
+    routed.delete("kis", "cam")
+
+    eventually(lambda: not route(routed) and services(routed) == set(), 90)
+
+
+@pytest.mark.xfail(strict=True, reason="the planner does not mix yet, whatever Service.mixes says")
+def test_a_service_mixes_classes_where_its_route_carries_weights(
+    world: World, gateway_api: Kubectl, stopped: Operator
+) -> None:
+    stopped.start()
+    nodes = worlds.npu_node("n1", npus=3), worlds.npu_node("n2", npus=1, product="two")
+    world.apply(*nodes, worlds.npu_class("one"), worlds.npu_class("two"))
+    world.apply(worlds.profile("model", worlds.point("one"), worlds.point("two")))
+
+    world.apply(worlds.service("cam", world.team, 400, route=ROUTE))
+
+    world.runs("cam", "n1", "n1", "n1", "n2", seconds=15)
+    eventually(lambda: sorted(weights(world).values()) == [250, 750])

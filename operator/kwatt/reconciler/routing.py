@@ -123,21 +123,24 @@ def _applying(path: str, manifest: Body, owner: Written, *, ours: bool) -> Reque
 
 def _remove(scene: Scene, routed: Iterable[_Routed]) -> Iterator[Request]:
     """Delete routes that nobody asks for, and Services of variants that no route names any more."""
+    variants = [one for one in scene.services.values() if one.variant]
+    if not (scene.routes or variants):
+        return
     planned = {
         scene.owners[one.key].uid: one
         for one in scene.snapshot.services
         if one.held is None and one.key in scene.owners
     }
-    for route in sorted(scene.routes.values(), key=lambda one: (one.namespace, one.name)):
+    for key in sorted(scene.routes):
+        route = scene.routes[key]
         service = planned.get(route.owner_uid)
-        if service is not None and not (service.mixes and service.key.name == route.name):
+        if service is not None and not (service.mixes and service.key == key):
             yield _deletion("HTTPRoute", route)
     named = {
         (route.namespace, backend.service)
         for route in scene.routes.values()
         for backend in route.backends
     } | {(one.owner.namespace, name) for one in routed for name in _named(one.manifest)}
-    variants = (one for one in scene.services.values() if one.variant)
     for stale in sorted(variants, key=lambda one: (one.namespace, one.name)):
         if (stale.namespace, stale.name) not in named and stale.owner_uid in planned:
             yield _deletion("Service", stale)
