@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Final
 
 from kwatt.cluster import paths
@@ -22,7 +21,6 @@ _NEEDED: Final = (
     paths.DEPLOYMENTS,
     *paths.OWN,
 )
-GATEWAY_API: Final = f"/apis/{GATEWAY_API_VERSION}"
 _SELECTORS: Final = {paths.DEPLOYMENTS: SERVICE_LABEL}
 _NO_CRDS: Final = "the CRDs of KWatt are not installed: kubectl apply -f crds/"
 
@@ -30,7 +28,7 @@ _NO_CRDS: Final = "the CRDs of KWatt are not installed: kubectl apply -f crds/"
 def list_bodies(context: str | None = None) -> list[Body]:
     """Return the bodies of all objects that a plan is made from, kind by kind.
 
-    The last one is the list of the Gateway API's kinds, where the cluster serves any.
+    Where the cluster serves no HTTPRoutes, services are read without their route, which is nothing there.
     """
     return asyncio.run(_read(context))
 
@@ -38,9 +36,22 @@ def list_bodies(context: str | None = None) -> list[Body]:
 async def _read(context: str | None) -> list[Body]:
     async with Client(await load_access(context), request_seconds=30.0) as client:
         bodies = [body for kind in _NEEDED for body in await _read_kind(client, kind)]
-        with contextlib.suppress(Missing, Refused):
-            bodies.append(await client.get(GATEWAY_API))
-        return bodies
+        return bodies if await _serves_routes(client) else [_unrouted(body) for body in bodies]
+
+
+async def _serves_routes(client: Client) -> bool:
+    try:
+        kinds = await client.get(f"/apis/{GATEWAY_API_VERSION}")
+    except (Missing, Refused):
+        return False
+    return any(kind.get("kind") == paths.HTTP_ROUTES.kind for kind in kinds.get("resources") or ())
+
+
+def _unrouted(body: Body) -> Body:
+    spec = body.get("spec")
+    if body.get("kind") != paths.INFERENCE_SERVICES.kind or not isinstance(spec, dict):
+        return body
+    return {**body, "spec": {key: value for key, value in spec.items() if key != "route"}}
 
 
 async def _read_kind(client: Client, kind: Kind) -> list[Body]:

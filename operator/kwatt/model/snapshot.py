@@ -78,9 +78,8 @@ class Incumbent:
 class Service:
     """A valid InferenceService, or one that keeps what it has because `held` says why it can't be planned.
 
-    `shapes` maps an NPU class to the pod shape there; `shape` serves every other class. `mixes`: its
-    requests are split by weights, so that it may have several variants at once; else all replicas are alike.
-    `starting` counts its replicas that were released to a node and are not ready.
+    `shapes` maps an NPU class to the pod shape there; `shape` serves every other class. `starting` counts
+    its replicas that were released to a node and are not ready.
     """
 
     key: ServiceKey
@@ -90,6 +89,7 @@ class Service:
     latency_micros: int | None = None
     power_limit: Power | None = None
     allowed: tuple[str, ...] | None = None
+    mixes: bool = False  # may have several variants at once: its requests are split by weights
     min_replicas: int = 1
     max_replicas: int | None = None
     shape: PodShape = PodShape()
@@ -97,7 +97,6 @@ class Service:
     incumbents: tuple[Incumbent, ...] = ()
     held: str | None = None
     starting: int = 0
-    mixes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

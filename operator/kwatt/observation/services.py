@@ -142,6 +142,7 @@ class _Resolver:
             latency_micros=one.latency_micros,
             power_limit=one.power_limit,
             allowed=one.allowed,
+            mixes=one.routed and self._serves_routes,
             min_replicas=one.min_replicas,
             max_replicas=one.max_replicas,
             shape=one.shape,
@@ -149,7 +150,6 @@ class _Resolver:
             incumbents=self._incumbents(key),
             held=held,
             starting=sum(not pod.ready for pod in self._pods[key]),
-            mixes=one.routed and self._serves_routes,
         )
 
     def _problem(self, one: ParsedService, verdict: str | None) -> Invalid | None:

@@ -171,8 +171,7 @@ class ParsedProfile:
 class ParsedService:
     """An InferenceService; `asked` maps extended resources of its templates to the field that asks.
 
-    `routed`: it names a Gateway, which may split its requests by weights. `grace_seconds` is the longest that
-    one of its pods may take to end.
+    `grace_seconds` is the longest that one of its pods may take to end.
     """
 
     uid: str
@@ -184,6 +183,7 @@ class ParsedService:
     latency_micros: int | None = None
     power_limit: Power | None = None
     allowed: tuple[str, ...] | None = None
+    routed: bool = False  # it names a Gateway, which may split its requests by weights
     min_replicas: int = 1
     max_replicas: int | None = None
     priority_class: str | None = None
@@ -191,7 +191,6 @@ class ParsedService:
     shapes: Mapping[str, PodShape] = field(default_factory=dict)
     asked: Mapping[str, str] = field(default_factory=dict)
     grace_seconds: int = DEFAULT_GRACE_SECONDS
-    routed: bool = False
     deleting: bool = False
 
 

@@ -32,7 +32,7 @@ class World:
     template, where a dry run was refused.
     `recognised` are the uids of pods that were KWatt's own when last seen: they stay so while they end,
     although their Deployment is gone already.
-    `serves_routes`: the API server serves HTTPRoutes of the Gateway API.
+    `serves_routes`: HTTPRoutes can be had, as is taken for granted where only files are read.
     """
 
     nodes: tuple[ParsedNode, ...] = ()
@@ -47,7 +47,7 @@ class World:
     invalid: tuple[Invalid, ...] = ()
     verdicts: Verdicts = field(default_factory=dict)
     recognised: frozenset[str] = frozenset()
-    serves_routes: bool = False
+    serves_routes: bool = True
 
     @classmethod
     def of(
@@ -56,7 +56,7 @@ class World:
         verdicts: Verdicts | None = None,
         recognised: frozenset[str] = frozenset(),
         *,
-        serves_routes: bool = False,
+        serves_routes: bool = True,
     ) -> Self:
         """Sort parsed entries of all kinds into a World."""
         seen: defaultdict[type, list[Any]] = defaultdict(list)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.crds import http_routes_crd
 from kwatt.cluster.reading import list_bodies
 from kwatt.errors import ClusterError, InvalidInput
 
@@ -15,6 +16,17 @@ apiVersion: scheduling.k8s.io/v1
 kind: PriorityClass
 metadata: {name: city-critical}
 value: 1000
+"""
+
+SERVICE = """
+apiVersion: kwatt.dev/v1alpha1
+kind: InferenceService
+metadata: {name: routed, namespace: default}
+spec:
+  model: yolo
+  throughput: {perSecond: 100}
+  template: {spec: {containers: [{name: server, ports: [{containerPort: 80}]}]}}
+  route: {gateway: {name: public}}
 """
 
 
@@ -44,6 +56,25 @@ def test_it_reads_every_kind_that_a_plan_needs(control_plane, kubeconfig):
     found = {(body["kind"], body["metadata"]["name"]) for body in list_bodies()}
 
     assert {("Node", "npu-1"), ("PriorityClass", "city-critical")} <= found
+
+
+def test_a_route_is_read_only_where_routes_are_served(control_plane, kubeconfig):
+    kubectl(control_plane, "apply", "-f", str(CRDS))
+    kubectl(control_plane, "wait", "--for=condition=Established", "-f", str(CRDS))
+    kubectl(control_plane, "apply", "-f", "-", text=SERVICE)
+    served = str(http_routes_crd())
+
+    assert [route(body) for body in list_bodies() if body["kind"] == "InferenceService"] == [None]
+    kubectl(control_plane, "apply", "--server-side", "-f", served)
+    kubectl(control_plane, "wait", "--for=condition=Established", "-f", served)
+    found = [route(body) for body in list_bodies() if body["kind"] == "InferenceService"]
+    kubectl(control_plane, "delete", "--wait", "-f", served)
+
+    assert found == [{"gateway": {"name": "public"}}]
+
+
+def route(body):
+    return body["spec"].get("route")
 
 
 def test_an_unknown_context_is_an_error_of_the_user(kubeconfig):

@@ -73,6 +73,54 @@ def test_a_template_may_select_a_hostname() -> None:
     assert parse_inference_service(body).shape.node_selector == (("kubernetes.io/hostname", "n1"),)
 
 
+def routed(*ports: dict[str, Any], **route: Any) -> dict[str, Any]:
+    """Return a service with a route, whose container has these ports."""
+    template = {"spec": {"containers": [container() | {"ports": list(ports)}]}}
+    return service(template=template, route={"gateway": {"name": "public"}, **route})
+
+
+def test_a_route_goes_to_a_port_of_the_template() -> None:
+    http, metrics = {"containerPort": 8000}, {"containerPort": 9000}
+
+    assert parse_inference_service(routed(http, metrics)).routed
+    assert parse_inference_service(routed(http, metrics, port=9000)).routed
+    assert not parse_inference_service(service()).routed
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "says"),
+    [
+        (routed(), "spec.route", "needs a port to go to; add a containerPort with TCP"),
+        (
+            routed({"containerPort": 53, "protocol": "UDP"}),
+            "spec.route",
+            "needs a port to go to; add a containerPort with TCP",
+        ),
+        (
+            routed({"containerPort": 8000}, port=9000),
+            "spec.route.port",
+            "is 9000, which is no containerPort with TCP in spec.template; add it there",
+        ),
+        (
+            routed({"containerPort": "8000"}, {"name": "http"}),
+            "spec.route",
+            "needs a port to go to",
+        ),
+        (
+            routed({"containerPort": 80}, hostnames=["Example.com"]),
+            "spec.route.hostnames[0]",
+            "must be a host name",
+        ),
+    ],
+)
+def test_a_route_that_leads_nowhere_is_refused(body: dict[str, Any], field: str, says: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse_inference_service(body)
+
+    assert refused.value.field == field
+    assert refused.value.message.startswith(says)
+
+
 @pytest.mark.parametrize(
     ("differs", "field", "says"),
     [
@@ -257,51 +305,3 @@ def test_what_a_start_costs_is_known_only_where_it_was_measured() -> None:
 
     assert parse_model_profile(profile()).profile.start_energy is None
     assert parse_model_profile(profile(start=start)).profile.start_energy == Energy(9_500_000)
-
-
-def routed(*ports: dict[str, Any], **route: Any) -> dict[str, Any]:
-    """Return a service with a route, whose container has these ports."""
-    template = {"spec": {"containers": [container() | {"ports": list(ports)}]}}
-    return service(template=template, route={"gateway": {"name": "public"}, **route})
-
-
-def test_a_route_goes_to_a_port_of_the_template() -> None:
-    http, metrics = {"containerPort": 8000}, {"containerPort": 9000}
-
-    assert parse_inference_service(routed(http, metrics)).routed
-    assert parse_inference_service(routed(http, metrics, port=9000)).routed
-    assert not parse_inference_service(service()).routed
-
-
-@pytest.mark.parametrize(
-    ("body", "field", "says"),
-    [
-        (routed(), "spec.route", "needs a port to go to; add a containerPort with TCP"),
-        (
-            routed({"containerPort": 53, "protocol": "UDP"}),
-            "spec.route",
-            "needs a port to go to; add a containerPort with TCP",
-        ),
-        (
-            routed({"containerPort": 8000}, port=9000),
-            "spec.route.port",
-            "is 9000, which is no containerPort with TCP in spec.template; add it there",
-        ),
-        (
-            routed({"containerPort": "8000"}, {"name": "http"}),
-            "spec.route",
-            "needs a port to go to",
-        ),
-        (
-            routed({"containerPort": 80}, hostnames=["Example.com"]),
-            "spec.route.hostnames[0]",
-            "must be a host name",
-        ),
-    ],
-)
-def test_a_route_that_leads_nowhere_is_refused(body: dict[str, Any], field: str, says: str) -> None:
-    with pytest.raises(InvalidInput) as refused:
-        parse_inference_service(body)
-
-    assert refused.value.field == field
-    assert refused.value.message.startswith(says)

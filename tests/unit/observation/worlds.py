@@ -16,7 +16,7 @@ def world(
     *bodies: dict[str, Any],
     verdicts: Mapping[tuple[str, int], str] | None = None,
     recognised: frozenset[str] = frozenset(),
-    serves_routes: bool = False,
+    serves_routes: bool = True,
 ) -> World:
     """Parse `bodies` into a World."""
     entries = (parse(body["kind"], body) for body in bodies)

@@ -7,8 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import builders as b
-from kwatt.manifests.routes import Answer, OwnedRoute
-from kwatt.model.keys import ServiceKey
 from kwatt.model.snapshot import Coming, Snapshot
 from kwatt.observation.values import Invalid, Notice, NoticeReason
 from kwatt.planning.plan import plan
@@ -16,7 +14,6 @@ from kwatt.reconciler.describing import Findings, StatusChange, status_changes
 from kwatt.reconciler.store import Written
 from unit.reconciler.scenes import KEY, own, world
 
-ROUTED = {"route": {"gateway": {"name": "public"}}}
 LATER = b.NOW + timedelta(hours=1)
 
 
@@ -153,38 +150,3 @@ def test_a_service_is_above_no_cap_that_only_comes() -> None:
 
     assert reason(kept, "WithinPowerBudget") == "WithinCap"
     assert reason(exceeded, "WithinPowerBudget") == "PowerBudgetExceeded"
-
-
-class TestRoutes:
-    """A service that names a Gateway is told what became of its route."""
-
-    def routed(self, routes: dict[ServiceKey, OwnedRoute] | None) -> str:
-        """Return the reason of the condition Routed."""
-        return reason(described(own(spec=ROUTED), findings(world(), routes=routes)), "Routed")
-
-    def route(self, **facts: Any) -> OwnedRoute:
-        """Make the HTTPRoute as it was seen."""
-        rules = [{"backendRefs": [{"name": "a", "weight": 1000}]}]
-        defaults = {"uid": "r", "owner_uid": "uid-traffic", "desired": "", "generation": 1}
-        defaults |= {"spec": {"rules": rules}, "answer": Answer()}
-        return OwnedRoute("city", "traffic", **(defaults | facts))
-
-    def test_from_missing_to_accepted(self) -> None:
-        assert self.routed(None) == "GatewayAPIMissing"
-        assert self.routed({}) == "NotWritten"
-        assert self.routed({KEY: self.route()}) == "NotAnswered"
-        assert self.routed({KEY: self.route(answer=Answer(True))}) == "Accepted"
-        assert self.routed({KEY: self.route(answer=Answer(False, "why"))}) == "NotAccepted"
-
-    def test_a_route_of_somebody_else_is_not_its_own(self) -> None:
-        assert self.routed({KEY: self.route(owner_uid="")}) == "NotWritten"
-
-    def test_a_gateway_without_a_namespace_is_in_that_of_the_service(self) -> None:
-        status = described(own(spec=ROUTED), findings(world(), routes=None))
-
-        (told,) = (c for c in status["conditions"] if c["type"] == "Routed")
-        assert "names Gateway city/public" in told["message"]
-
-    def test_a_route_that_can_not_be_read_breaks_nothing(self) -> None:
-        for route in ("public", {"gateway": "public"}, None):
-            assert described(own(spec={"route": route}), findings(world()))

@@ -109,7 +109,7 @@ def test_a_route_is_kept_by_the_name_of_its_service_and_is_no_input_of_a_plan() 
 
     assert [key for key in store.routes()] == [ServiceKey("city", "traffic")]
     assert poked(trigger)
-    assert store.world({}) == World()
+    assert store.world({}) == World(serves_routes=False)
     store.take("HTTPRoute", "DELETED", {"metadata": metadata})
     assert store.routes() == {}
 

@@ -63,6 +63,7 @@ def _parsed(
         latency_micros=_micros(spec),
         power_limit=Power.parse(spec.power.watts, "spec.power.watts") if spec.power else None,
         allowed=tuple(sorted(set(spec.npu_classes))) if spec.npu_classes else None,
+        routed=spec.route is not None,
         min_replicas=spec.replicas.min,
         max_replicas=spec.replicas.max,
         priority_class=spec.priority_class_name,
@@ -70,7 +71,6 @@ def _parsed(
         shapes={name: shapes[name] for name in sorted(shapes) if name},
         asked=asked,
         grace_seconds=_longest_grace(spec),
-        routed=spec.route is not None,
         deleting=metadata.get("deletionTimestamp") is not None,
     )
 
@@ -113,6 +113,14 @@ def _templates(spec: InferenceServiceSpec) -> tuple[dict[str, PodShape], dict[st
     return shapes, asked
 
 
+def _merged(base: Body, override: Body, path: str) -> Body:
+    try:
+        both: Body = merged(base, override)
+    except RecursionError as error:
+        raise InvalidInput(path, "is nested too deeply; make it flatter") from error
+    return both
+
+
 def _check_route(spec: InferenceServiceSpec) -> None:
     """Refuse a route that leads to no port of the pods. Raises InvalidInput."""
     if spec.route is None or routed_port(spec.template, spec.route.port) is not None:
@@ -126,11 +134,3 @@ def _check_route(spec: InferenceServiceSpec) -> None:
         f"is {spec.route.port}, which is no containerPort with TCP in spec.template; add it there "
         "or name another",
     )
-
-
-def _merged(base: Body, override: Body, path: str) -> Body:
-    try:
-        both: Body = merged(base, override)
-    except RecursionError as error:
-        raise InvalidInput(path, "is nested too deeply; make it flatter") from error
-    return both
