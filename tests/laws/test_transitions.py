@@ -165,10 +165,11 @@ class Audit:
 class Story:
     """A cluster with an operator and an audit."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, kind: type[Operator] = Operator) -> None:
         self.cluster = cluster
         self.audit = Audit(cluster)
-        self.operator = Operator(cluster, self.audit.check)
+        self._kind = kind
+        self.operator = kind(cluster, self.audit.check)
 
     def take(self, step: Step) -> None:
         """Let one step happen. What people do is known at once, unless they do it to KWatt's pods."""
@@ -190,7 +191,7 @@ class Story:
     def restart(self) -> None:
         """Start a new operator, when the writes of the last one have arrived."""
         self._land()
-        self.operator = Operator(self.cluster, self.audit.check)
+        self.operator = self._kind(self.cluster, self.audit.check)
 
     def control(self, rounds: int) -> None:
         """Let Kubernetes act."""
