@@ -1,19 +1,19 @@
 """How requests are divided over the variants of a service whose route carries weights.
 
 A variant's weight follows the rate that is planned for it, as far as its replicas are ready: it gets its
-first request when its first replica is ready, and gives its share away before its replicas go. While none
-of the planned variants is ready, those that are about to leave serve on.
+first request when its first replica is ready, and gives its share away before its replicas go. Replicas that
+serve on until their successors are ready carry what these lack; so do those that go, while no other is ready.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from kwatt.model.keys import ServiceKey, Variant
+from kwatt.model.keys import PodKey, ServiceKey, Variant
 from kwatt.model.plan import Placement, Plan
-from kwatt.model.snapshot import Snapshot
+from kwatt.model.snapshot import Pod, Snapshot
 
 WHOLE = 1000  # the sum of all weights of a service
 MOST_VARIANTS = 16  # backendRefs of one rule, says the HTTPRoute's schema
@@ -27,8 +27,13 @@ class Split:
     weights: tuple[tuple[Variant, int], ...]
 
 
-def splits(snapshot: Snapshot, plan: Plan) -> tuple[Split, ...]:
-    """Divide the requests of every service that may mix variants; one that is held keeps its division."""
+def splits(
+    snapshot: Snapshot, plan: Plan, staying: Collection[PodKey] = frozenset()
+) -> tuple[Split, ...]:
+    """Divide the requests of every service that may mix variants; one that is held keeps its division.
+
+    `staying` are pods that are not planned any more and yet serve on until their successors are ready.
+    """
     routed = {one.key for one in snapshot.services if one.mixes and one.held is None}
     if not routed:
         return ()
@@ -36,35 +41,30 @@ def splits(snapshot: Snapshot, plan: Plan) -> tuple[Split, ...]:
     for row in plan.placements:
         if row.service in routed:
             rows[row.service].append(row)
-    ready = _ready(snapshot, routed)
-    return tuple(Split(key, _weights(rows[key], ready[key])) for key in sorted(routed))
-
-
-def _ready(snapshot: Snapshot, routed: set[ServiceKey]) -> dict[ServiceKey, Counter[Variant]]:
-    ready: dict[ServiceKey, Counter[Variant]] = {key: Counter() for key in routed}
+    ready: defaultdict[ServiceKey, list[Pod]] = defaultdict(list)
     for pod in snapshot.pods:
         if pod.ready and not pod.terminating and not pod.finished and pod.service in routed:
-            ready[pod.service][pod.variant] += 1
-    return ready
+            ready[pod.service].append(pod)
+    return tuple(Split(key, _weights(rows[key], ready[key], staying)) for key in sorted(routed))
 
 
 def _weights(
-    rows: list[Placement], ready: Mapping[Variant, int]
+    rows: list[Placement], pods: list[Pod], staying: Collection[PodKey]
 ) -> tuple[tuple[Variant, int], ...]:
     planned, replicas = _planned(rows)
-    serving = {
-        variant: rate * min(ready.get(variant, 0), replicas[variant]) // replicas[variant]
-        for variant, rate in planned.items()
-    }
-    leaving = {variant: count for variant, count in ready.items() if variant not in planned}
+    ready = Counter(pod.variant for pod in pods)
+    serving = {v: planned[v] * min(ready[v], replicas[v]) // replicas[v] for v in planned}
+    missing = sum(planned.values()) - sum(serving.values())
+    left = Counter(pod.variant for pod in pods if pod.variant not in planned)
     if any(serving.values()):
-        shares = serving
-    elif leaving:
-        shares = dict.fromkeys(planned, 0) | leaving
-    else:
-        shares = planned
-    most = sorted(shares, key=lambda variant: (-shares[variant], variant))[:MOST_VARIANTS]
-    return _apportioned({variant: shares[variant] for variant in sorted(most)})
+        lasting = Counter(pod.variant for pod in pods if pod.key in staying)
+        left = Counter({v: lasting[v] for v in left if missing and lasting[v]})
+    elif not left:
+        serving = planned
+    shares = {v: share * max(1, left.total()) for v, share in serving.items()}
+    shares |= {v: count * max(1, missing) for v, count in left.items()}
+    most = sorted(shares, key=lambda v: (-shares[v], v))[:MOST_VARIANTS]
+    return _apportioned({v: shares[v] for v in sorted(most)})
 
 
 def _planned(rows: list[Placement]) -> tuple[dict[Variant, int], Counter[Variant]]:

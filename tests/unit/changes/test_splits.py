@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -38,9 +39,12 @@ def ready(variant: Variant, count: int = 1) -> list[Pod]:
     ]
 
 
-def weights(snapshot: Snapshot, *placements: Placement) -> dict[Variant, int]:
+def weights(
+    snapshot: Snapshot, *placements: Placement, staying: Iterable[Pod] = ()
+) -> dict[Variant, int]:
     """Return the weights of the one service."""
-    (split,) = splits(snapshot, plan_of(*placements))
+    keys = {one.key for one in staying}
+    (split,) = splits(snapshot, plan_of(*placements), keys)
     assert split.service == KEY
     return dict(split.weights)
 
@@ -92,6 +96,35 @@ def test_more_ready_pods_than_are_planned_do_not_count() -> None:
 
 def test_who_leaves_serves_on_while_nobody_else_is_ready() -> None:
     assert weights(routed(*ready(ONE)), on(TWO)) == {ONE: WHOLE, TWO: 0}
+
+
+def test_who_serves_on_until_its_successors_are_ready_carries_what_they_lack() -> None:
+    former, rows = ready(ONE, 2), [on(TWO, 4, 400)]
+
+    steps = [
+        weights(routed(*former, *ready(TWO, count)), *rows, staying=former) for count in range(5)
+    ]
+
+    assert [step.get(ONE, 0) for step in steps] == [1000, 750, 500, 250, 0]
+    assert steps[-1] == {TWO: WHOLE}
+
+
+def test_two_former_variants_carry_what_is_lacking_by_their_replicas() -> None:
+    former = [*ready(ONE, 3), *ready(THREE, 1)]
+    pods = [*former, *ready(TWO)]
+
+    assert weights(routed(*pods), on(TWO, 2, 200), staying=former) == {
+        ONE: 375,
+        THREE: 125,
+        TWO: 500,
+    }
+
+
+def test_only_those_that_serve_on_count() -> None:
+    former = ready(ONE, 3)
+    pods = [*former, *ready(THREE), *ready(TWO)]
+
+    assert weights(routed(*pods), on(TWO, 2, 200), staying=former[:1]) == {ONE: 500, TWO: 500}
 
 
 @pytest.mark.parametrize("facts", [{"ready": False}, {"terminating": True}, {"finished": True}])
