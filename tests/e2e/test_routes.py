@@ -31,8 +31,9 @@ def gateway_api(cluster: Cluster) -> Iterator[Kubectl]:
 
 
 def install(kubectl: Kubectl) -> None:
+    """Install HTTPRoutes; `kubectl wait` fails on a CRD that has no conditions yet, so it is asked again."""
     kubectl("apply", "--server-side", "-f", str(http_routes_crd()))
-    kubectl("wait", "--for=condition=Established", "crd", CRD, "--timeout=60s")
+    eventually(lambda: kubectl("wait", "--for=condition=Established", "crd", CRD))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from cluster.cluster import Cluster
 from cluster.crds import http_routes_crd
 from e2e import worlds
-from e2e.harness import REPO, Kubectl
+from e2e.harness import REPO, Kubectl, eventually
 from kwatt.changes.diff import diff
 from kwatt.cluster import paths
 from kwatt.cluster.access import load_access
@@ -50,7 +50,7 @@ def kubectl(cluster: Cluster) -> Iterator[Kubectl]:
     """Lend kubectl on a cluster with two nodes, a class for each, and HTTPRoutes."""
     client = Kubectl(cluster)
     client("apply", "--server-side", "-f", str(http_routes_crd()), "-f", str(REPO / "crds"))
-    client("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    eventually(lambda: client("wait", "--for=condition=Established", "crd", "--all"))
     client.apply_nodes(worlds.npu_node("n1"), worlds.npu_node("n2", product="two"))
     client.apply(worlds.npu_class("one"), worlds.npu_class("two"))
     client.apply(worlds.profile("model", worlds.point("one"), worlds.point("two")))

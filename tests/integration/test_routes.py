@@ -12,6 +12,7 @@ import yaml
 
 from cluster.cluster import Cluster
 from cluster.crds import http_routes_crd
+from e2e.harness import eventually
 from kwatt.manifests.deployments import Owner
 from kwatt.manifests.routes import Backend, build_route, covers, read_route
 
@@ -33,7 +34,7 @@ def kubectl(cluster: Cluster) -> Kubectl:
         return done.stdout
 
     run("apply", "--server-side", "-f", str(http_routes_crd()))
-    run("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=60s")
+    eventually(lambda: run("wait", "--for=condition=Established", f"crd/{CRD}"))
     return run
 
 
