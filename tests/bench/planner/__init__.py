@@ -1,0 +1,1 @@
+"""Families of planning problems, baselines and an evaluation that trusts no planner."""
