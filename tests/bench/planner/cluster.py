@@ -66,14 +66,15 @@ class Cluster:
     def place(self, node: int, curve: Curve, shape: PodShape) -> None:
         """Put one replica on a node that has room for it."""
         self._take(node, curve.npus)
-        self._count(node, curve, shape, 1)
+        self.count(node, curve, shape, 1)
 
     def remove(self, node: int, curve: Curve, shape: PodShape) -> None:
         """Take one replica away again; of its devices those that were taken last come free first."""
         self._give(node, curve.npus)
-        self._count(node, curve, shape, -1)
+        self.count(node, curve, shape, -1)
 
-    def _count(self, node: int, curve: Curve, shape: PodShape, sign: int) -> None:
+    def count(self, node: int, curve: Curve, shape: PodShape, sign: int) -> None:
+        """Count one replica more (1) or less (-1), whatever its devices."""
         before = int(self.replicas[node])
         opened = 0 if before > (0 if sign > 0 else 1) else int(self._empty_watts[node])
         self.replicas[node] = before + sign

@@ -1,0 +1,58 @@
+"""docs/benchmarks-planner.md from results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from bench.planner.openb import all_pods, rounding_loss
+from bench.planner.replay_tables import day_table, latency_table, sticky_table
+from bench.planner.tables import Results, contest_tables, table
+from bench.processes import machine
+
+_INTRODUCTION = Path(__file__).parent / "introduction.md"
+
+
+def page(results: Results, how: str, plots: Mapping[str, str]) -> str:
+    """Return the whole page; `how` says what was run."""
+    facts = {
+        "date": time.strftime("%Y-%m-%d"),
+        **machine(),
+        **{name: version(name) for name in ("numpy", "highspy")},
+        "run": how,
+    }
+    about = table(("machine and versions", ""), [(key, str(value)) for key, value in facts.items()])
+    text = _INTRODUCTION.read_text(encoding="utf-8")
+    text = text.replace("ROUNDING_LOSS", f"{100 * rounding_loss(all_pods()):.1f} %")
+    head, _, rest = text.partition("<!-- results -->\n")
+    shown = "\n".join(["## Results", "", *about, "", *body(results), "", *_shown(plots)])
+    return f"{head}{shown}\n{rest}"
+
+
+def body(results: Results) -> Iterator[str]:
+    """Yield the tables of all families that have results."""
+    for family in dict.fromkeys(result.family for result in results):
+        kinds = {result.kind for result in results if result.family == family}
+        yield f"### {family[0].upper()}{family[1:]}"
+        yield ""
+        if "contest" in kinds:
+            yield from contest_tables(results, family)
+        elif "day" in kinds:
+            yield from day_table(results)
+        elif "sticky" in kinds:
+            yield from sticky_table(results)
+        else:
+            yield from latency_table(results)
+        yield ""
+
+
+def _shown(plots: Mapping[str, str]) -> Iterator[str]:
+    if plots:
+        yield "### Plots"
+        yield ""
+    for name in plots:
+        title = name.removesuffix(".svg").replace("-", " ")
+        yield f"![{title}](plots/{name})"
+        yield ""
