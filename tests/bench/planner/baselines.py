@@ -175,8 +175,6 @@ class _Queue:
         self._missing -= way.rate
         self._reserved += way.curve.reserved
         self.started += 1
-        if isinstance(self._s.policy, RoundRobin):
-            self._s.policy.last = node
         self._renew(node)
 
     def _lay_out(self) -> None:

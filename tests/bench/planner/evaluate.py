@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.planner.problem import Floats, Ints, Problem, Row
+from bench.planner.problem import Ints, Problem, Row
 
 TOLERANCE = 1e-6  # of rates, which plans round to millionths of a unit per second
 
@@ -30,7 +30,6 @@ class Evaluation:
     replicas: int
     nodes_on: int
     slots_lost: float  # share of the NPUs of nodes with replicas that no replica holds
-    joules_per_second_reserved: float  # watts that all replicas reserve
 
     def share_served(self, problem: Problem) -> float:
         """Return the served part of all targets, weighted by throughput."""
@@ -79,10 +78,6 @@ def evaluate(
         replicas=int(replicas.sum()),
         nodes_on=int(on.sum()),
         slots_lost=1 - int(held[on].sum()) / slots if slots else 0.0,
-        joules_per_second_reserved=sum(
-            row.replicas * problem.curves[row.curve].reserved for row in kept
-        )
-        / 1000,
     )
 
 
@@ -120,6 +115,9 @@ class _Service:
 
     def _faults(self) -> Iterable[str]:
         service, name = self._service, self._service.key.name
+        claims = any(row.rate is not None for row in self._rows)
+        if claims and self.replicas < service.min_replicas:
+            yield f"{name}: {self.replicas} replicas, at least {service.min_replicas} or none"
         if service.max_replicas is not None and self.replicas > service.max_replicas:
             yield f"{name}: {self.replicas} replicas, at most {service.max_replicas}"
         reserved = sum(r.replicas * self._problem.curves[r.curve].reserved for r in self._rows)
@@ -209,9 +207,3 @@ def _counts(rows: Iterable[Row]) -> Counter[tuple[int, int, int]]:
     for row in rows:
         found[row.service, row.curve, row.node] += row.replicas
     return found
-
-
-def watts_per_unit(evaluation: Evaluation) -> Floats | float:
-    """Return watts for each unit per second that is served."""
-    total = sum(evaluation.served.values()) / 10**6
-    return evaluation.draw / total if total else 0.0

@@ -15,7 +15,7 @@ from bench.planner.replanning import node_lost, one_change, sticky
 from bench.planner.replay import events_of, replay_baseline, replay_kwatt
 
 Data = dict[str, Any]
-ALL: Final = Rules(NAMES, repeat=5, shuffles=3, mip_seconds=60)
+ALL: Final = Rules(NAMES, repeat=5, shuffles=3, mip_seconds=30)
 STRONG: Final = Rules(
     tuple(n for n in NAMES if n not in ("RoundRobin", "Random")),
     repeat=5,
@@ -23,7 +23,7 @@ STRONG: Final = Rules(
     mip_seconds=120,
 )
 ALONE: Final = Rules((), repeat=5, shuffles=3)
-QUICK: Final = Rules(NAMES, repeat=3, shuffles=2, mip_seconds=10)
+QUICK: Final = Rules(NAMES, repeat=3, shuffles=2, mip_seconds=3)
 SMALL: Final = ("100x5x100", "1kx10x1k", "1kx10x5k")
 LARGE: Final = ("10kx10x5k", "10kx20x5k")
 LOADS: Final = (20, 30, 40)

@@ -40,11 +40,15 @@ class Bound(NamedTuple):
 
 
 class Incumbent(NamedTuple):
-    """What the MIP found: watts (not packed on nodes), its own bound, seconds, and how it ended."""
+    """What the MIP found: watts (not packed on nodes), its own bound, and how it ended.
+
+    `reached` is the seconds until it was as good as asked for, None if it never was.
+    """
 
     watts: float
     bound: float
     seconds: float
+    reached: float | None
     status: str
 
 
@@ -115,12 +119,9 @@ class Relaxation:
 
 
 def best_plan(
-    problem: Problem,
-    targets: Mapping[int, float],
-    seconds: float,
-    target_watts: float | None = None,
+    problem: Problem, targets: Mapping[int, float], seconds: float, goal: float
 ) -> Incumbent:
-    """Solve the MIP over the ten best columns of each service, until a value or a time limit is reached.
+    """Solve the MIP over the ten best columns of each service within a time limit; `goal` is in watts.
 
     The time contains all that a planner would need as well: columns, prices, program.
     """
@@ -130,11 +131,15 @@ def best_plan(
     master = relaxation.master
     program = Program(master)
     program.add(np.unique(_best(master, relaxation.reduced, MIP_COLUMNS)))
-    left = max(1.0, seconds - (time.perf_counter() - began))
-    goal = None if target_watts is None else target_watts - master.constant
-    value, bound, status = program.solve_integers(left, goal)
-    taken = time.perf_counter() - began
-    return Incumbent(value + master.constant, bound + master.constant, taken, status)
+    before = time.perf_counter() - began
+    ended = program.solve_integers(max(1.0, seconds - before), goal - master.constant)
+    return Incumbent(
+        watts=ended.value + master.constant,
+        bound=ended.bound + master.constant,
+        seconds=time.perf_counter() - began,
+        reached=None if ended.reached is None else before + ended.reached,
+        status=ended.status,
+    )
 
 
 def _best(master: Master, cost: Floats, count: int) -> Ints:

@@ -87,12 +87,10 @@ def _npus(cluster: Cluster, request: Request) -> tuple[Ints, Ints, Ints]:
 class RoundRobin:
     """The next node that can take the replica."""
 
-    def __init__(self) -> None:
-        self.last = -1
-
     def scores(self, cluster: Cluster, request: Request) -> Floats:
         """Return minus the distance from the node used last."""
-        distance = (request.nodes - self.last - 1) % cluster.problem.nodes
+        last = cluster.touched[-1] if cluster.touched else -1
+        distance = (request.nodes - last - 1) % cluster.problem.nodes
         return -distance.astype(np.float64)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -102,11 +101,6 @@ class Problem:
         for members in (m for m, o in zip(self.members, self.empty_off, strict=True) if o):
             off[members] = True
         return np.where(off, self.npus * self.idle, 0)
-
-    @cached_property
-    def shape(self) -> str:
-        """Return a short description."""
-        return f"{len(self.services)} services, {self.nodes} nodes"
 
 
 def problem_of(snapshot: Snapshot) -> Problem:

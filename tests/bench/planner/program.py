@@ -24,6 +24,15 @@ class Pool(NamedTuple):
     nodes: int
 
 
+class Ended(NamedTuple):
+    """How integers ended: value and bound in watts, seconds until the goal was reached, if it was."""
+
+    value: float
+    bound: float
+    reached: float | None
+    status: str
+
+
 @dataclass(frozen=True, slots=True)
 class Master:
     """A problem with the columns of the services to be served; solved again and again with more of them."""
@@ -96,22 +105,30 @@ class Program:
         )
         return cost
 
-    def solve_integers(self, seconds: float, goal: float | None) -> tuple[float, float, str]:
-        """Return value, bound and how it ended; columns and nodes are whole."""
+    def solve_integers(self, seconds: float, goal: float) -> Ended:
+        """Solve with columns and nodes whole, within a time limit."""
         count = self._highs.getNumCol()
         whole = [n for n in range(count) if n >= self._continuous or self._counts_nodes(n)]
         kinds = np.full(len(whole), highspy.HighsVarType.kInteger)
         self._highs.changeColsIntegrality(len(whole), np.array(whole, dtype=np.int32), kinds)
         self._highs.setOptionValue("time_limit", seconds)
         self._highs.setOptionValue("mip_rel_gap", 1e-5)
-        if goal is not None:
-            self._highs.setOptionValue("objective_target", goal)
+        times: list[float] = []
+
+        def improved(event: Any) -> None:
+            if event.data_out.objective_function_value <= goal:
+                times.append(float(event.data_out.running_time))
+
+        self._highs.cbMipImprovingSolution.subscribe(improved)
         self._highs.run()
         info = self._highs.getInfo()
-        status = self._highs.modelStatusToString(self._highs.getModelStatus())
         found = info.primal_solution_status == 2
-        value = float(info.objective_function_value) if found else float("inf")
-        return value, float(info.mip_dual_bound), str(status)
+        return Ended(
+            value=float(info.objective_function_value) if found else float("inf"),
+            bound=float(info.mip_dual_bound),
+            reached=min(times, default=None),
+            status=str(self._highs.modelStatusToString(self._highs.getModelStatus())),
+        )
 
     def _counts_nodes(self, column: int) -> bool:
         return column < 3 * len(self._master.pools) and column % 3 == 0

@@ -94,6 +94,7 @@ _PLAN = (
     "peak MiB (before)",
     "same plan",
     "MIP time / ours",
+    "MIP watts / ours",
 )
 
 
@@ -115,6 +116,7 @@ def _plan_row(name: str, runs: Sequence[Contest]) -> list[str]:
         else "",
         _same(runs),
         _mip(runs),
+        _mip_watts(runs),
     ]
 
 
@@ -128,13 +130,23 @@ def _same(runs: Sequence[Contest]) -> str:
 
 
 def _mip(runs: Sequence[Contest]) -> str:
-    """Return the median of the ratios of times, as a lower bound where the limit came first."""
+    """Return the median of the ratios of times; `>` where some came to their limit first."""
     timed = [run for run in runs if run.mip and run.seconds]
     if not timed:
         return ""
-    ratio = median(run.mip["seconds"] / median(run.seconds) for run in timed)
-    late = sum(not run.mip["reached"] for run in timed)
-    return f"{ratio:.1f}" if not late else f"> {ratio:.1f} ({late} not reached)"
+    late = sum(run.mip["reached"] is None for run in timed)
+    ratio = median(
+        (run.mip["seconds"] if run.mip["reached"] is None else run.mip["reached"])
+        / median(run.seconds)
+        for run in timed
+    )
+    return f"> {ratio:.1f} ({late} of {len(timed)} not reached)" if late else f"{ratio:.1f}"
+
+
+def _mip_watts(runs: Sequence[Contest]) -> str:
+    """Return the MIP's watts over ours at its time limit."""
+    found = [run.mip["watts"] / run.watts for run in runs if run.mip.get("watts")]
+    return f"{median(found):.4f}" if found else ""
 
 
 def _entries(runs: Sequence[Contest], name: str) -> list[Entry]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import builders as b
+from bench.planner.fleet import LOOSE, TIGHT
+from bench.planner.synthetic import SHAPES, synthetic, with_caps
 from kwatt.model.snapshot import Snapshot
 
 GOOD, POOR = "good", "poor"
@@ -34,3 +37,9 @@ def fleet(**facts: Any) -> Snapshot:
     return b.snapshot(
         services, nodes, budgets, classes=classes, profiles=[b.profile(*points)], **facts
     )
+
+
+@lru_cache(maxsize=8)
+def small(seed: int = 1, *, tight: bool = False) -> Snapshot:
+    """Return the smallest synthetic fleet."""
+    return synthetic(with_caps(SHAPES[0], TIGHT if tight else LOOSE), seed)

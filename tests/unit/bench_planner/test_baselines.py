@@ -10,10 +10,8 @@ import builders as b
 from bench.planner.baselines import NAMES, demand_of, scheduler_of
 from bench.planner.changes import with_cluster_cap
 from bench.planner.evaluate import evaluate
-from bench.planner.fleet import TIGHT
 from bench.planner.problem import Row, problem_of
-from bench.planner.synthetic import SHAPES, synthetic, with_caps
-from unit.bench_planner.fleets import fleet
+from unit.bench_planner.fleets import fleet, small
 
 
 def rows_for(name: str, *services: Any, **facts: Any) -> list[Row]:
@@ -29,8 +27,7 @@ def replicas(rows: list[Row], service: int = 0) -> int:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("caps", ["loose", "tight", "brown-out"])
 def test_nobody_breaks_a_limit(name: str, caps: str) -> None:
-    shape = with_caps(SHAPES[0], TIGHT) if caps == "tight" else SHAPES[0]
-    snapshot = synthetic(shape, 1)
+    snapshot = small(tight=caps == "tight")
     if caps == "brown-out":
         snapshot = with_cluster_cap(snapshot, 0.3)
     problem = problem_of(snapshot)
@@ -43,7 +40,7 @@ def test_nobody_breaks_a_limit(name: str, caps: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_equal_seeds_give_equal_placements(name: str) -> None:
-    problem = problem_of(synthetic(SHAPES[0], 1))
+    problem = problem_of(small())
 
     assert scheduler_of(name, problem, 1).run() == scheduler_of(name, problem, 1).run()
 

@@ -10,9 +10,8 @@ import pytest
 import builders as b
 from bench.planner.evaluate import evaluate, starts_between, targets_of
 from bench.planner.problem import Problem, Row, problem_of, rows_of
-from bench.planner.synthetic import SHAPES, synthetic
 from kwatt.planning.plan import plan
-from unit.bench_planner.fleets import fleet
+from unit.bench_planner.fleets import fleet, small
 
 A = b.service("a", 100)
 
@@ -135,7 +134,7 @@ def test_starts_are_replicas_that_were_not_there() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_it_agrees_with_what_a_plan_says_of_itself(seed: int) -> None:
-    snapshot = synthetic(SHAPES[0], seed)
+    snapshot = small(seed)
     planned, problem = plan(snapshot), problem_of(snapshot)
 
     found = evaluate(problem, rows_of(problem, planned))
@@ -152,3 +151,11 @@ def test_what_is_not_modelled_is_refused() -> None:
 
     with pytest.raises(ValueError, match="n1"):
         problem_of(replace(snapshot, nodes=(cordoned, *snapshot.nodes[1:])))
+
+
+def test_a_plan_with_fewer_than_the_least_replicas_is_found() -> None:
+    problem = world(b.service("a", 100, min_replicas=2))
+    good = curve(problem, "good")
+
+    assert evaluate(problem, [Row(0, good, 0, 1, 50e6)]).violations
+    assert not evaluate(problem, [Row(0, good, 0, 1)]).violations  # pods that wait for more of them

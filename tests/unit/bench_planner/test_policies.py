@@ -171,10 +171,11 @@ def test_the_combination_weighs_pwr_between_its_extremes() -> None:
 
 
 def test_round_robin_goes_on_behind_the_last_node() -> None:
-    cluster, policy = Cluster(problem_of(fleet())), RoundRobin()
-    policy.last = 1
+    problem = problem_of(fleet())
+    cluster = Cluster(problem)
+    cluster.place(1, problem.curves[0], problem.services[0].shape)
 
-    scores = policy.scores(cluster, request([0, 1, 3], 1, [1, 1, 1]))
+    scores = RoundRobin().scores(cluster, request([0, 1, 3], 1, [1, 1, 1]))
 
     assert int(np.argmax(scores)) == 2
 

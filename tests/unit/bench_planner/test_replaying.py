@@ -22,11 +22,10 @@ from bench.planner.replay import (
     replay_baseline,
     replay_kwatt,
 )
-from bench.planner.synthetic import SHAPES, synthetic
 from kwatt.planning.plan import plan
-from unit.bench_planner.fleets import fleet
+from unit.bench_planner.fleets import fleet, small
 
-SMALL = synthetic(SHAPES[0], 1)
+SMALL = small()
 
 
 def test_the_traces_load_the_day_to_one_on_average() -> None:

@@ -14,9 +14,10 @@ from bench.planner.measure import measure, same_hashes, shuffled
 from bench.planner.page import page
 from bench.planner.plots import plots_of
 from bench.planner.svg import Line, Plot, render
-from bench.planner.synthetic import SHAPES, Shape, synthetic
+from bench.planner.synthetic import Shape, synthetic
 from bench.planner.tables import Result, contest_tables, median, table
 from kwatt.planning.plan import plan
+from unit.bench_planner.fleets import small
 
 TINY = synthetic(Shape(12, 3, 10, 2), 1)
 
@@ -25,7 +26,7 @@ TINY = synthetic(Shape(12, 3, 10, 2), 1)
 def fought() -> Contest:
     """Run a contest once."""
     rules = Rules(("LeastAllocated", "PWR"), repeat=0, shuffles=2, mip_seconds=2)
-    return contest("100x5x100-loose-30", 1, synthetic(SHAPES[0], 1), rules)
+    return contest("100x5x100-loose-30", 1, small(), rules)
 
 
 def test_ratios_compare_equal_served_sets_only(fought: Contest) -> None:
