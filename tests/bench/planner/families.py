@@ -24,8 +24,9 @@ STRONG: Final = Rules(
 )
 ALONE: Final = Rules((), repeat=5, shuffles=3)
 QUICK: Final = Rules(NAMES, repeat=3, shuffles=2, mip_seconds=3)
-SMALL: Final = ("100x5x100", "1kx10x1k", "1kx10x5k")
-LARGE: Final = ("10kx10x5k", "10kx20x5k")
+MANY_SHUFFLES: Final = 20
+SMALL: Final = ("100x5x100", "1kx10x1k")
+LARGE: Final = ("1kx10x5k", "10kx10x5k", "10kx20x5k")
 LOADS: Final = (20, 30, 40)
 PERCENT: Final = (0.1, 1.0, 10.0)
 CUTS: Final = ((30, 0.7), (55, 0.45))
@@ -87,6 +88,8 @@ def _synthetic(family: str, caps: str, shapes: tuple[str, ...], seed: int) -> It
         for load in LOADS:
             large = STRONG if load == 30 else ALONE
             rules = ALL if shape in SMALL else large
+            if shape == SMALL[0]:
+                rules = replace(rules, shuffles=MANY_SHUFFLES)
             yield _contest(family, f"{shape}-{caps}-{load}", seed, rules)
 
 

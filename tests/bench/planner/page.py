@@ -15,13 +15,13 @@ from bench.processes import machine
 _INTRODUCTION = Path(__file__).parent / "introduction.md"
 
 
-def page(results: Results, how: str, plots: Mapping[str, str]) -> str:
-    """Return the whole page; `how` says what was run."""
+def page(results: Results, run: Mapping[str, str], plots: Mapping[str, str]) -> str:
+    """Return the whole page; `run` says what was run."""
     facts = {
         "date": time.strftime("%Y-%m-%d"),
         **machine(),
         **{name: version(name) for name in ("numpy", "highspy")},
-        "run": how,
+        **run,
     }
     about = table(("machine and versions", ""), [(key, str(value)) for key, value in facts.items()])
     text = _INTRODUCTION.read_text(encoding="utf-8")

@@ -3,15 +3,18 @@
     python tests/bench/planner/run.py [--quick] [--only FAMILY ...] [--instances WORD] [--seeds N]
                                       [--results FILE] [--again] [--write-docs]
 
-Each result is added to FILE as soon as it is there, and what is there is not run again: a long run can be
-stopped and continued. Tables go to standard output, progress to standard error. The exit status is 1 when
-anybody exceeded a cap, or equal inputs gave different plans.
+Each result is added to FILE as soon as it is there, and what is there is not run again as long as the
+planner's sources are the same: a long run can be stopped and continued. Tables go to standard output,
+progress to standard error. The exit status is 1 when anybody exceeded a cap, or equal inputs gave different
+plans.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Iterable
@@ -38,12 +41,13 @@ def main() -> int:
     wanted = _wanted(options)
     path: Path = options.results
     path.parent.mkdir(parents=True, exist_ok=True)
-    known = {} if options.again else _read(path)
+    planner = _fingerprint()
+    known = {} if options.again else _read(path, planner)
     if options.again:
         path.unlink(missing_ok=True)
     for number, unit in enumerate(wanted, start=1):
         if unit.key not in known:
-            known[unit.key] = _run(unit, number, len(wanted))
+            known[unit.key] = _run(unit, planner, f"{number}/{len(wanted)}")
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(known[unit.key])) + "\n")
     results = [known[unit.key] for unit in wanted]
@@ -53,12 +57,21 @@ def main() -> int:
     return 1 if any(_is_broken(result) for result in results) else 0
 
 
-def _run(unit: Unit, number: int, count: int) -> Result:
+def _run(unit: Unit, planner: str, place: str) -> Result:
     began = time.perf_counter()
-    result = Result(unit.family, unit.instance, unit.seed, unit.kind, unit.run())
+    result = Result(unit.family, unit.instance, unit.seed, unit.kind, unit.run(), planner)
     seconds = time.perf_counter() - began
-    print(f"{number}/{count} {unit.key}: {seconds:.1f} s", file=sys.stderr, flush=True)
+    print(f"{place} {unit.key}: {seconds:.1f} s", file=sys.stderr, flush=True)
     return result
+
+
+def _fingerprint() -> str:
+    """Return a hash of all sources that a plan depends on."""
+    package = REPO / "operator" / "kwatt"
+    folders = (package / "planning", package / "model")
+    files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+    text = b"".join(path.read_bytes() for path in [*files, package / "units.py"])
+    return hashlib.sha256(text).hexdigest()[:12]
 
 
 def _is_broken(result: Result) -> bool:
@@ -72,12 +85,14 @@ def _is_broken(result: Result) -> bool:
     return bool(data["violations"])
 
 
-def _read(path: Path) -> dict[str, Result]:
+def _read(path: Path, planner: str) -> dict[str, Result]:
     if not path.exists():
         return {}
     lines = path.read_text(encoding="utf-8").splitlines()
     found = [Result(**json.loads(line)) for line in lines if line.strip()]
-    return {f"{one.family}/{one.instance}/{one.seed}": one for one in found}
+    return {
+        f"{one.family}/{one.instance}/{one.seed}": one for one in found if one.planner == planner
+    }
 
 
 def _wanted(options: argparse.Namespace) -> list[Unit]:
@@ -106,8 +121,14 @@ def _write_docs(results: list[Result], options: argparse.Namespace) -> None:
     if options.only or options.instances:
         how += f", only {' '.join([*options.only, options.instances])}"
     (REPO / "docs" / "benchmarks-planner.md").write_text(
-        page(results, how, plots), encoding="utf-8"
+        page(results, {"KWatt": _version(), "run": how}, plots), encoding="utf-8"
     )
+
+
+def _version() -> str:
+    command = ["git", "-C", str(REPO), "describe", "--always", "--dirty"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
 
 
 def _options() -> argparse.Namespace:

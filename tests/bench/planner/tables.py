@@ -12,13 +12,14 @@ from bench.planner.contest import Contest, Entry, from_json
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a unit gave."""
+    """What a unit gave; `planner` tells the planner's sources from any other state of them."""
 
     family: str
     instance: str
     seed: int
     kind: str
     data: dict[str, Any]
+    planner: str = ""
 
 
 Results = Sequence[Result]

@@ -66,7 +66,7 @@ def test_the_tables_print_what_is_behind_each_ratio(fought: Contest) -> None:
         "power-by-load-100x5x100.svg",
         "time-by-size.svg",
     }
-    assert "## Results" in page(twice, "test", {})
+    assert "## Results" in page(twice, {"run": "test"}, {})
 
 
 def test_a_table_is_aligned() -> None:
