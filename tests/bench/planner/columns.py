@@ -22,13 +22,15 @@ MOST_REPLICAS = 2**40
 class Columns:
     """Vectors, sorted by service: `service` counts the wanted services from 0, `numbers` names them.
 
-    `cost` is the draw above the idle draw of the NPUs taken, `above` the reserved watts above idle; watts.
+    `nodes` is on how many nodes it has to be at least; `cost` the draw above the idle draw of the NPUs taken,
+    `above` the reserved watts above idle, both in watts.
     """
 
     numbers: Ints
     service: Ints
     kind: Ints
     npus: Ints
+    nodes: Ints
     above: Floats
     cost: Floats
     starts: Ints  # first column of each service
@@ -41,18 +43,30 @@ def columns_of(problem: Problem, targets: Mapping[int, float]) -> Columns:
         service = problem.services[number]
         groups.setdefault((service.model, service.latency_micros), []).append(number)
     parts = [part for numbers in groups.values() for part in _of_group(problem, numbers, targets)]
-    of, kind, npus, above, cost = (np.concatenate(v) for v in zip(*parts, strict=True))
+    of, kind, npus, nodes, above, cost = (np.concatenate(v) for v in zip(*parts, strict=True))
     order = np.lexsort((cost, npus, kind, of))
     numbers, index = np.unique(of[order], return_inverse=True)
     starts = np.flatnonzero(np.diff(index, prepend=-1))
-    return Columns(numbers, index, kind[order], npus[order], above[order], cost[order], starts)
+    return Columns(
+        numbers=numbers,
+        service=index,
+        kind=kind[order],
+        npus=npus[order],
+        nodes=nodes[order],
+        above=above[order],
+        cost=cost[order],
+        starts=starts,
+    )
 
 
 def _of_group(
     problem: Problem, numbers: Sequence[int], targets: Mapping[int, float]
-) -> list[tuple[Ints, Ints, Ints, Floats, Floats]]:
+) -> list[tuple[Ints, Ints, Ints, Ints, Floats, Floats]]:
     services = [problem.services[number] for number in numbers]
     target = np.array([targets[number] for number in numbers])
+    deepest = [
+        int(problem.npus[problem.kind == kind].max(initial=0)) for kind in range(len(problem.kinds))
+    ]
     found = []
     for curve, rate in problem.usable(services[0]):
         least = np.array([service.min_replicas for service in services], dtype=np.float64)
@@ -68,6 +82,7 @@ def _of_group(
                     here,
                     np.full(len(here), curve.kind, dtype=np.int64),
                     (many * curve.npus).astype(np.int64),
+                    np.ceil(many / max(1, deepest[curve.kind] // curve.npus)).astype(np.int64),
                     many * curve.above / 1000,
                     (draw[chosen] - many * curve.idle) / 1000,
                 )

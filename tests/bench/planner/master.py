@@ -5,6 +5,7 @@
           sum npus x <= sum h,   sum above x <= sum w        each class
           sum w + sum opening y <= room                      each budget; opening only where empty nodes are off
           h <= npus y,  y <= nodes,  least h <= w <= greatest h       each pool
+          sum nodes x <= sum y                               each service and class, where these are few
 
 A pool is a set of nodes alike in class and budgets; y, h and w are its nodes, NPUs and watts in use. x chooses
 among ALL columns: those not in the program are priced after each solution, and the bound is the solution's
@@ -26,6 +27,7 @@ from bench.planner.program import Master, Program, pools_of
 
 ROUNDS: Final = 40
 PRECISION: Final = 1e-6
+ALL_AT_ONCE: Final = 5000  # columns
 FIRST: Final = 4  # columns of each service to begin with
 MORE: Final = 3  # and in each round
 MIP_COLUMNS: Final = 10
@@ -89,6 +91,8 @@ class Relaxation:
 
     def solve(self) -> float:
         """Return the bound in watts."""
+        if len(self._used) <= ALL_AT_ONCE:
+            self._add(np.arange(len(self._used)))
         for price in (0.0, 0.5, 2.0):
             self._add(_best(self.master, self._simple_cost(price), FIRST))
         best = -np.inf

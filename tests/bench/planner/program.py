@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import highspy
 import numpy as np
 
 from bench.planner.columns import Columns
 from bench.planner.problem import Floats, Ints, Problem
+
+MOST_NODE_ROWS: Final = (
+    2000  # services x classes up to which whole nodes of each service are counted
+)
 
 
 class Pool(NamedTuple):
@@ -74,7 +78,9 @@ class Program:
         self._npus = self._services
         self._watts = self._npus + kinds
         self._budgets = self._watts + kinds
-        self._first_pool = self._budgets + len(master.rooms)
+        self._nodes = self._budgets + len(master.rooms)
+        few = self._services * kinds <= MOST_NODE_ROWS
+        self._first_pool = self._nodes + (self._services * kinds if few else 0)
         self._highs: Any = _highs()
         for option, value in (("output_flag", False), ("threads", 1)):
             self._highs.setOptionValue(option, value)
@@ -103,7 +109,16 @@ class Program:
             - duals[self._npus + columns.kind] * columns.npus
             - duals[self._watts + columns.kind] * columns.above
         )
+        if self._counts_whole:
+            cost -= duals[self._node_rows(columns.service, columns.kind)] * columns.nodes
         return cost
+
+    @property
+    def _counts_whole(self) -> bool:
+        return self._first_pool > self._nodes
+
+    def _node_rows(self, service: Ints, kind: Ints) -> Ints:
+        return self._nodes + service * len(self._master.problem.kinds) + kind
 
     def solve_integers(self, seconds: float, goal: float) -> Ended:
         """Solve with columns and nodes whole, within a time limit."""
@@ -151,7 +166,7 @@ class Program:
         lower = np.full(self._first_pool + 3 * pools, -np.inf)
         upper = np.zeros(len(lower))
         lower[: self._services] = upper[: self._services] = 1
-        upper[self._budgets : self._first_pool] = master.rooms
+        upper[self._budgets : self._nodes] = master.rooms
         none = np.array([], dtype=np.int32)
         self._highs.addRows(len(lower), lower, upper, 0, none, none, np.array([]))
 
@@ -162,6 +177,10 @@ class Program:
             row = self._first_pool + 3 * number
             nodes = {row: -float(pool.npus)}
             nodes |= {self._budgets + b: pool.opening for b in pool.off}
+            if self._counts_whole:
+                kinds = len(self._master.problem.kinds)
+                own = range(self._nodes + pool.kind, self._first_pool, kinds)
+                nodes |= dict.fromkeys(own, -1.0)
             npus = {row: 1.0, row + 1: -greatest[pool.kind], row + 2: least[pool.kind]}
             npus[self._npus + pool.kind] = -1.0
             watts = {row + 1: 1.0, row + 2: -1.0, self._watts + pool.kind: -1.0}
@@ -187,21 +206,23 @@ class Program:
 
     def add(self, chosen: Ints) -> None:
         """Add columns by number."""
-        columns = self._master.columns
-        kind = columns.kind[chosen]
-        rows = np.stack([columns.service[chosen], self._npus + kind, self._watts + kind], axis=1)
-        values = np.stack(
-            [np.ones(len(chosen)), columns.npus[chosen].astype(float), columns.above[chosen]],
-            axis=1,
-        )
-        count = len(chosen)
+        columns, count = self._master.columns, len(chosen)
+        service, kind = columns.service[chosen], columns.kind[chosen]
+        rows = [service, self._npus + kind, self._watts + kind]
+        values = [np.ones(count), columns.npus[chosen], columns.above[chosen]]
+        if self._counts_whole:
+            rows.append(self._node_rows(service, kind))
+            values.append(columns.nodes[chosen])
+        entries = np.stack(values, axis=1).astype(np.float64)
         self._highs.addCols(
             count,
             columns.cost[chosen],
             np.zeros(count),
-            np.ones(count),
-            rows.size,
-            np.arange(0, rows.size, 3, dtype=np.int32),
-            rows.ravel().astype(np.int32),
-            values.ravel(),
+            np.full(
+                count, np.inf
+            ),  # the row says at most 1; a bound here would have a price of its own
+            entries.size,
+            np.arange(0, entries.size, len(rows), dtype=np.int32),
+            np.stack(rows, axis=1).ravel().astype(np.int32),
+            entries.ravel(),
         )

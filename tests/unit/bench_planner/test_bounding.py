@@ -14,7 +14,7 @@ from bench.planner.evaluate import evaluate, targets_of
 from bench.planner.instances import with_empty_nodes
 from bench.planner.master import best_plan, bound_of
 from bench.planner.problem import Problem, Row, problem_of, rows_of
-from kwatt.planning.plan import plan
+from kwatt.planning.plan import plan, proven_plan
 from unit.bench_planner.fleets import fleet, small
 
 
@@ -30,8 +30,16 @@ def test_a_full_node_is_bounded_exactly() -> None:
     assert bound_of(problem, targets(problem)).watts == pytest.approx(480, rel=1e-6)
 
 
-def test_a_part_of_a_node_is_bounded_by_its_part_of_the_idle_watts() -> None:
-    """Relaxed, a sixteenth of a node is opened: 30 W for the slice that serves 100/s."""
+def test_a_service_opens_the_nodes_that_it_needs() -> None:
+    """30 W for the slice that serves 100/s, and 15 others at 10 W: with few services nodes are whole."""
+    problem = problem_of(fleet(services=[b.service("a", 100)]))
+
+    assert bound_of(problem, targets(problem)).watts == pytest.approx(180, rel=1e-6)
+
+
+def test_with_many_services_a_node_is_opened_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relaxed, a sixteenth of a node is opened: 30 W."""
+    monkeypatch.setattr("bench.planner.program.MOST_NODE_ROWS", 0)
     problem = problem_of(fleet(services=[b.service("a", 100)]))
 
     assert bound_of(problem, targets(problem)).watts == pytest.approx(30, rel=1e-6)
@@ -150,3 +158,27 @@ def _lowest_at(corners: list[tuple[float, float]], above: float) -> float:
                 part = (above - low_taken) / (high_taken - low_taken)
                 best = min(best, low + part * (high - low))
     return best
+
+
+@pytest.mark.parametrize("tight", [False, True], ids=["loose", "tight"])
+def test_columns_that_are_asked_for_bound_as_well_as_all_at_once(
+    tight: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = problem_of(small(2, tight=tight))
+    served = evaluate(problem, rows_of(problem, plan(problem.snapshot)))
+    wanted = targets_of(problem, served)
+    at_once = bound_of(problem, wanted).watts
+
+    monkeypatch.setattr("bench.planner.master.ALL_AT_ONCE", 0)
+
+    assert bound_of(problem, wanted).watts == pytest.approx(at_once, rel=1e-5)
+
+
+@pytest.mark.parametrize("tight", [False, True], ids=["loose", "tight"])
+def test_two_proofs_that_share_no_code_agree(tight: bool) -> None:
+    problem = problem_of(small(1, tight=tight))
+    proven = proven_plan(problem.snapshot)
+    wanted = targets_of(problem, evaluate(problem, rows_of(problem, proven)))
+
+    assert proven.bound is not None
+    assert bound_of(problem, wanted).watts == pytest.approx(proven.bound.power.watts, rel=1e-3)
