@@ -56,7 +56,7 @@ def units(seeds: int) -> Iterator[Unit]:
         yield from _synthetic("synthetic", "loose", SMALL, seed)
         yield from _synthetic("tight racks", "tight", ("1kx10x1k",), seed)
         yield from _brown_out("1kx10x1k-loose-40", seed, ALL)
-        yield _day("1kx10x1k-loose-30", seed, 96)
+        yield _day("1kx10x1k-loose-20", seed, 96)
         yield from _changes("1kx10x1k-loose-30", seed, 50)
     for seed in range(1, seeds + 1):
         yield from _synthetic("synthetic", "loose", LARGE, seed)
@@ -75,7 +75,7 @@ def quick_units(seeds: int) -> Iterator[Unit]:
             yield _contest("synthetic", f"100x5x100-loose-{load}", seed, QUICK)
         yield _contest("tight racks", "100x5x100-tight-30", seed, QUICK)
         yield from _brown_out("100x5x100-loose-40", seed, QUICK)
-        yield _day("100x5x100-loose-30", seed, 24)
+        yield _day("100x5x100-loose-20", seed, 24)
         yield from _changes("100x5x100-loose-30", seed, 10)
 
 
