@@ -280,7 +280,8 @@ class Draft:
         running = self.running(service, option.variant)
         if running:
             return UNLIMITED
-        key = (id(ledger), id(pool), demand.variant, demand.cpu_milli, demand.memory_bytes)
+        host = demand.cpu_milli, demand.memory_bytes
+        key = (id(ledger), id(pool), demand.variant, demand.watts, *host)
         if key not in self._most:
             spots = spots_for(ledger, demand, pool, running)
             within = fits(self.layout, ledger.room, spots, spots.opening)

@@ -78,7 +78,7 @@ def _diagnosis_of(draft: Draft, tenants: Tenants, service: Service, option: Opti
     """Return why an option is not enough; services that run nowhere and ask for the same share it."""
     demand = option.demand
     host = demand.cpu_milli, demand.memory_bytes, id(draft.pool(service, option.variant))
-    alike = demand.variant, *host, option.counts[0].replicas
+    alike = demand.variant, demand.watts, *host, option.counts[0].replicas
     is_its_own = service.incumbents or demand.namespace in draft.committed.quotas
     if is_its_own or alike not in tenants.told:
         spots = spots_of(draft, service, option, draft.committed)

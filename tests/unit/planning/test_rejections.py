@@ -113,6 +113,16 @@ def test_the_missing_watts_are_told() -> None:
     assert relaxation.figures == {"budget": "rack-a1", "watts": 30}
 
 
+def test_services_that_differ_only_in_watts_are_told_their_own() -> None:
+    profiles = [b.profile(b.point(100, 61)), b.profile(b.point(100, 95), name="bert")]
+    services = [b.service("a"), b.service("b", model="bert")]
+
+    result = plan(b.snapshot(services, budgets=[b.budget(cap=90)], profiles=profiles))
+
+    needed = [unplaced.rejections[0].figures["needed"] for unplaced in result.unplaced]
+    assert needed == [51, 85]
+
+
 def test_the_missing_nodes_are_told() -> None:
     (relaxation,) = waiting(b.snapshot([b.service(target=1000)])).nearest
 
