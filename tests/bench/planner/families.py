@@ -51,7 +51,8 @@ class Unit:
 def units(seeds: int) -> Iterator[Unit]:
     """Return all units, the quick families first."""
     for seed in range(1, seeds + 1):
-        yield from (_contest("openb", f"openb-{p}", seed, ALL) for p in (30, 60, 100))
+        for stem in ("openb-npus", "openb"):
+            yield from (_contest("openb", f"{stem}-{p}", seed, ALL) for p in (30, 60, 100))
         yield from (_contest("always-on", f"{n}-idle", seed, ALL) for n in _ALWAYS_ON)
         yield from _synthetic("synthetic", "loose", SMALL, seed)
         yield from _synthetic("tight racks", "tight", ("1kx10x1k",), seed)
@@ -69,6 +70,7 @@ def quick_units(seeds: int) -> Iterator[Unit]:
     """Return a small unit of every family."""
     few = Rules(("LeastAllocated", "PWR", "GreedyJ"), repeat=1, shuffles=0, mip_seconds=0)
     for seed in range(1, seeds + 1):
+        yield _contest("openb", "openb-npus-30", seed, few)
         yield _contest("openb", "openb-30", seed, few)
         yield _contest("always-on", "100x5x100-loose-30-idle", seed, QUICK)
         for load in LOADS:

@@ -36,6 +36,7 @@ def instances() -> dict[str, Make]:
     found: dict[str, Make] = {}
     for percent in OPENB_PERCENT:
         found[f"openb-{percent}"] = partial(openb, percent)
+        found[f"openb-npus-{percent}"] = partial(openb, percent, hosts=False)
     for shape, (word, caps), load in _combinations():
         sized = replace(shape, load=load, caps=caps)
         found[f"{shape.name}-{word}-{round(100 * load)}"] = partial(synthetic, sized)

@@ -90,11 +90,17 @@ class Pod(NamedTuple):
         return size
 
 
-def openb(percent: int, seed: int) -> Snapshot:
-    """Return the inventory with `percent` of the pods, drawn by the seed."""
+def openb(percent: int, seed: int, *, hosts: bool = True) -> Snapshot:
+    """Return the inventory with `percent` of the pods, drawn by the seed.
+
+    Unless `hosts` matter, pods ask for NPUs only, as in planner reference 14: on this inventory cpu runs
+    out before NPUs, and then there is less to choose for everybody.
+    """
     rng = np.random.default_rng([seed, percent])
     products, nodes = _inventory()
     pods = _drawn(percent, rng)
+    if not hosts:
+        pods = [pod._replace(cpu_milli=0, memory_mib=0) for pod in pods]
     profiles = _profiles(list(products.values()), {pod.slices for pod in pods}, rng)
     services = tuple(_service(number, pod, profiles, rng) for number, pod in enumerate(pods))
     density = densities(products.values(), profiles.values())

@@ -1,7 +1,7 @@
 """`make bench-planner`: the planner against baselines, bound and clock, family by family.
 
     python tests/bench/planner/run.py [--quick] [--only FAMILY ...] [--instances WORD] [--seeds N]
-                                      [--results FILE] [--again] [--write-docs]
+                                      [--results FILE] [--kept] [--again] [--write-docs]
 
 Each result is added to FILE as soon as it is there, and what is there is not run again as long as the
 planner's sources are the same: a long run can be stopped and continued. Tables go to standard output,
@@ -45,6 +45,8 @@ def main() -> int:
     known = {} if options.again else _read(path, planner)
     if options.again:
         path.unlink(missing_ok=True)
+    if options.kept:
+        wanted = [unit for unit in wanted if unit.key in known]
     for number, unit in enumerate(wanted, start=1):
         if unit.key not in known:
             known[unit.key] = _run(unit, planner, f"{number}/{len(wanted)}")
@@ -120,6 +122,8 @@ def _write_docs(results: list[Result], options: argparse.Namespace) -> None:
     how = f"{'quick selection' if options.quick else 'full'}, {seeds} seeds"
     if options.only or options.instances:
         how += f", only {' '.join([*options.only, options.instances])}"
+    if options.kept:
+        how += f", {len(results)} results of a run that was stopped"
     (REPO / "docs" / "benchmarks-planner.md").write_text(
         page(results, {"KWatt": _version(), "run": how}, plots), encoding="utf-8"
     )
@@ -140,6 +144,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--results", type=Path, help="where results are kept")
+    parser.add_argument("--kept", action="store_true", help="show what is kept, run nothing")
     parser.add_argument("--again", action="store_true", help="forget the results that are kept")
     parser.add_argument(
         "--write-docs", action="store_true", help="write docs/benchmarks-planner.md"
