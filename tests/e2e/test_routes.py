@@ -214,7 +214,6 @@ def test_a_service_that_is_deleted_takes_its_route_along(routed: World, stopped:
     eventually(lambda: not route(routed) and services(routed) == set(), 90)
 
 
-@pytest.mark.xfail(strict=True, reason="the planner does not mix yet, whatever Service.mixes says")
 def test_a_service_mixes_classes_where_its_route_carries_weights(
     world: World, gateway_api: Kubectl, stopped: Operator
 ) -> None:

@@ -92,6 +92,8 @@ class _Posed(NamedTuple):
 
 def _posed(draft: Draft) -> _Posed | str:
     """Return the problem, or why it can't be bounded."""
+    if draft.is_mixed:
+        return "a service runs as several variants at once"
     wants, constant = _wants(draft), _drawn_without(draft)
     distinct = {id(want.offers): want.offers for want in wants}.values()
     capacity = capacity_of(draft, {o.variant for offers in distinct for o in offers})

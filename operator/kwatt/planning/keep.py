@@ -10,6 +10,7 @@ from kwatt.model.snapshot import Service
 from kwatt.planning.draft import Draft, Holding, held_replicas
 from kwatt.planning.fill import Filling, fill
 from kwatt.planning.layout import Ints
+from kwatt.planning.mixing import may_mix, rest_of
 from kwatt.planning.options import Option
 from kwatt.planning.spots import Spots, only_kept, spots_for
 
@@ -34,6 +35,25 @@ def keep_incumbents(draft: Draft, service: Service) -> None:
     ]
     if holdings:
         draft.hold(service.key, min(holdings, key=_rank))
+        _keep_mixed(draft, service)
+
+
+def _keep_mixed(draft: Draft, service: Service) -> None:
+    """Keep replicas of other variants too, for what the first serves too little of."""
+    holdings = draft.holdings[service.key]
+    while may_mix(service, holdings):
+        used = {holding.demand.variant for holding in holdings}
+        more = [
+            holding
+            for option in draft.options_of(rest_of(service, holdings))
+            if option.variant not in used and (running := draft.running(service, option.variant))
+            if (holding := _kept(draft, option, running)).served
+        ]
+        if not more:
+            return
+        draft.release(service.key)
+        holdings = (*holdings, min(more, key=_rank))
+        draft.hold(service.key, *holdings)
 
 
 def _all_stay(draft: Draft, service: Service, option: Option) -> bool:

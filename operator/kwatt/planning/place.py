@@ -14,6 +14,7 @@ from kwatt.planning.fill import Filling, fill, fill_whole, may_take
 from kwatt.planning.keep import counts_by_node
 from kwatt.planning.layout import Ints
 from kwatt.planning.ledger import Ledger
+from kwatt.planning.mixing import may_mix, rest_of
 from kwatt.planning.options import Option
 from kwatt.planning.spots import Spots, fits, spots_for
 
@@ -39,14 +40,16 @@ def complete(draft: Draft, level: Sequence[Service]) -> None:
         left_behind = serve_whole(draft, order)
         if not left_behind:
             left_behind = _serve_parts(draft, order)
+    for service in short_of(draft, order):
+        _mix(draft, service)
 
 
 def short_of(draft: Draft, services: Iterable[Service]) -> list[Service]:
     """Return the services that are not served in full; held ones never are, and wait for their profile."""
     found = []
     for service in services:
-        holding = draft.holding(service)
-        if service.held is None and (holding is None or not holding.is_whole):
+        holdings = draft.holdings.get(service.key, ())
+        if service.held is None and not any(holding.is_whole for holding in holdings):
             found.append(service)
     return found
 
@@ -72,6 +75,26 @@ def _serve_parts(draft: Draft, order: Sequence[Service]) -> bool:
         draft.hold(service.key, *([after] if after else []))
         left_behind |= bool(before) and (after is None or _leaves(before, after))
     return left_behind
+
+
+def _mix(draft: Draft, service: Service) -> None:
+    """Serve what a service is short of as other variants, where its route allows that."""
+    holdings = draft.holdings.get(service.key, ())
+    while may_mix(service, holdings):
+        rest, used = rest_of(service, holdings), {h.demand.variant for h in holdings}
+        options = [o for o in draft.options_of(rest) if o.variant not in used]
+        more = _best_of(draft, rest, options)
+        if more is None:
+            return
+        draft.release(service.key)
+        holdings = (*holdings, more)
+        draft.hold(service.key, *holdings)
+
+
+def _best_of(draft: Draft, service: Service, options: Sequence[Option]) -> Holding | None:
+    """Return the cheapest way to serve the whole, else what serves most."""
+    found = _cheapest(draft, service, _candidates(options), displacing=True)
+    return found or _most_served(_parts_as(draft, service, options, ()))
 
 
 def _leaves(before: Sequence[Holding], after: Holding) -> bool:
@@ -170,8 +193,14 @@ def _undisturbed(draft: Draft, service: Service, option: Option, spots: Spots) -
 
 
 def _parts(draft: Draft, service: Service, kept: Sequence[Holding]) -> list[Holding]:
+    return _parts_as(draft, service, draft.options(service), kept)
+
+
+def _parts_as(
+    draft: Draft, service: Service, options: Iterable[Option], kept: Sequence[Holding]
+) -> list[Holding]:
     found = []
-    for option in draft.options(service):
+    for option in options:
         if not draft.most_of(service, option, displacing=True):
             continue
         spots = spots_of(draft, service, option, draft.committed)

@@ -63,6 +63,8 @@ def _improved(drafted: _Drafted) -> _Drafted:
     What a market proves holds for its own plan.
     """
     draft = drafted.draft
+    if draft.is_mixed:  # what both look for are services with replicas that are alike
+        return drafted
     if improve_exactly(draft, lambda snapshot: _drafted(snapshot).draft):
         drafted = _Drafted(draft, _explain_upwards(draft, _levels(draft.snapshot.services)))
     horizons = horizons_of(draft.snapshot)

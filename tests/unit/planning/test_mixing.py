@@ -1,0 +1,68 @@
+"""A service whose route carries weights may run as several variants, for what one can't serve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import builders as b
+from kwatt.model.plan import Plan
+from kwatt.model.snapshot import Incumbent, Snapshot
+from kwatt.planning.plan import plan
+
+NODES = [b.node("n1", 3), b.node("n2", 1, "rngd")]
+BOTH: dict[str, Any] = {
+    "classes": [b.npu_class(), b.npu_class("rngd")],
+    "profiles": [b.profile(b.point(100, 60), b.point(100, 90, npu_class="rngd"))],
+}
+
+
+def world(target: float = 400, running: tuple[Incumbent, ...] = (), **facts: Any) -> Snapshot:
+    """Return three atoms and one rngd, each good for 100 a second, and a service that may mix."""
+    service = b.service("cam", target=target, incumbents=running, **({"mixes": True} | facts))
+    return b.snapshot([service], NODES, **BOTH)
+
+
+def placed(result: Plan) -> list[tuple[str, int, float]]:
+    """Return node, replicas and rate of every placement."""
+    return [(p.node, p.replicas, p.rate.per_second) for p in result.placements]
+
+
+def test_what_one_class_cannot_serve_another_serves_beside_it() -> None:
+    result = plan(world())
+
+    assert placed(result) == [("n1", 3, 300), ("n2", 1, 100)]
+    assert result.unplaced == ()
+    assert result.bound is None
+    assert "several variants" in result.unproven
+
+
+def test_without_a_route_replicas_stay_alike() -> None:
+    result = plan(world(mixes=False))
+
+    assert placed(result) == [("n1", 3, 300)]
+    assert result.unplaced[0].shortfall == b.rate(100)
+
+
+def test_nothing_is_mixed_where_one_class_is_enough() -> None:
+    assert placed(plan(world(target=300))) == [("n1", 3, 300)]
+
+
+def test_a_mix_that_runs_is_left_alone() -> None:
+    running = (b.incumbent("n1", replicas=3), b.incumbent("n2", npu_class="rngd", draw=80))
+
+    result = plan(world(running=running))
+
+    assert placed(result) == [("n1", 3, 300), ("n2", 1, 100)]
+    assert (result.totals.starts, result.totals.evictions) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "limit", [{"max_replicas": 3}, {"power_limit": b.watts(3 * 60 + 89)}], ids=["replicas", "watts"]
+)
+def test_limits_of_the_service_count_all_variants(limit: dict[str, Any]) -> None:
+    result = plan(world(**limit))
+
+    assert placed(result) == [("n1", 3, 300)]
+    assert result.unplaced[0].shortfall == b.rate(100)
