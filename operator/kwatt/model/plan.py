@@ -9,7 +9,7 @@ from enum import StrEnum
 from kwatt.model.keys import ServiceKey, Variant
 from kwatt.units import Energy, Power, Throughput
 
-Figure = float | int | str | None | tuple[str, ...]
+Figure = float | int | str | None | tuple[str, ...] | tuple[int, ...]
 
 
 class Reason(StrEnum):
@@ -66,6 +66,15 @@ class Relaxation:
 
 
 @dataclass(frozen=True, slots=True)
+class Gain:
+    """The least raise of one budget's cap that serves a service more, and how much more; tried."""
+
+    budget: str
+    power: Power
+    more: Throughput
+
+
+@dataclass(frozen=True, slots=True)
 class Unplaced:
     """A service with a shortfall; it may be placed in part."""
 
@@ -73,11 +82,23 @@ class Unplaced:
     shortfall: Throughput
     rejections: tuple[Rejection, ...]
     nearest: tuple[Relaxation, ...] = ()
+    gains: tuple[Gain, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What more watts under a budget would do, in words and figures."""
+
+    message: str
+    figures: Mapping[str, Figure]
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetUse:
-    """What a budget counts (design 6): host + idle + reserved + foreign <= cap; headroom is what is left."""
+    """What a budget counts (design 6): host + idle + reserved + foreign <= cap; headroom is what is left.
+
+    `worth` is None where more watts would serve nobody and save nothing, as far as was looked.
+    """
 
     name: str
     cap: Power
@@ -89,6 +110,7 @@ class BudgetUse:
     planned: Power
     draw: Power
     nodes: int
+    worth: Worth | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ see `lagrangian`. All columns count, none of the planner's choices do, and start
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -38,10 +39,14 @@ _PRECISION: Final = 10**6  # the search for prices ends this near to the best th
 
 
 class Proof(NamedTuple):
-    """The bound, or None with the reason why there is none."""
+    """The bound, or None with the reason why there is none.
+
+    `saved` is, by name of a budget, the watts that one more watt of its cap would save at the prices.
+    """
 
     bound: Bound | None
     reason: str = ""
+    saved: Mapping[str, Fraction] = MappingProxyType({})
 
 
 def bound_by_prices(draft: Draft, totals: Totals, market: Market | None = None) -> Proof:
@@ -73,13 +78,14 @@ def bound_of(draft: Draft, totals: Totals) -> Proof:
     if not is_available():
         return Proof(None, "the solver highspy could not be imported")
     problem = _Problem(posed.constant, posed.capacity, posed.columns)
-    value, reason = _solved(problem, draft, totals)
+    value, reason, saved = _solved(problem, draft, totals)
     if value is None:
         return Proof(None, reason)
     relaxation = relaxation_of(posed.capacity, posed.columns, posed.constant)
     if relaxation.counts_hosts:  # cpu and memory are left out of the program
         value = max(value, nearest(Fraction(value_of(relaxation, prices_of(relaxation))[0], SCALE)))
-    return _proof(value, totals)
+    names = [budget.name for budget in draft.layout.budgets]
+    return _proof(value, totals)._replace(saved={names[b]: price for b, price in saved.items()})
 
 
 class _Posed(NamedTuple):
@@ -116,8 +122,8 @@ class _Problem:
         """Return the most watts above idle for one NPU, by kind."""
         return {k: most[0] / most[1] for k, (_, most) in enumerate(self._densities)}
 
-    def solved(self, budgets: tuple[int, ...]) -> tuple[Fraction | None, str]:
-        """Return the bound in milliwatts within the budgets, or None with the reason."""
+    def solved(self, budgets: tuple[int, ...]) -> tuple[Fraction | None, str, Sequence[int]]:
+        """Return the bound in milliwatts within the budgets, or None with the reason; and their prices."""
         kinds, services = len(self.capacity.kinds), len(self._columns.starts)
         whole = services * kinds <= MOST_NODE_ROWS and bool(self.capacity.opening.any())
         few = len(self._columns.service) <= ALL_AT_ONCE
@@ -134,32 +140,43 @@ class _Problem:
         return _highest(relaxation, services if whole or few else min(services, BLOCKS))
 
 
-def _solved(problem: _Problem, draft: Draft, totals: Totals) -> tuple[int | None, str]:
+def _solved(
+    problem: _Problem, draft: Draft, totals: Totals
+) -> tuple[int | None, str, dict[int, Fraction]]:
     """Return the bound in milliwatts, with the tightest budgets where it is not close without them."""
-    value, reason = problem.solved(())
+    value, reason, _ = problem.solved(())
     if value is None or _gap(totals.draw.milliwatts, nearest(value)) <= ENOUGH:
-        return None if value is None else nearest(value), reason
+        return None if value is None else nearest(value), reason, {}
     tight = tightest(problem.capacity, problem.densest(), draft.committed.room.tolist())
-    within, _ = problem.solved(tight[:MOST_BUDGETS]) if tight else (None, "")
-    return nearest(value if within is None else max(value, within)), ""
+    within, _, prices = problem.solved(tight[:MOST_BUDGETS]) if tight else (None, "", ())
+    saved = {budget: Fraction(price, SCALE) for budget, price in zip(tight, prices, strict=False)}
+    return nearest(value if within is None else max(value, within)), "", saved
 
 
-def _highest(relaxation: Relaxation, blocks: int) -> tuple[Fraction | None, str]:
-    """Return the highest value of all prices that the program finds while it gets the columns it asks for."""
+def _highest(relaxation: Relaxation, blocks: int) -> tuple[Fraction | None, str, Sequence[int]]:
+    """Return the highest value of all prices that the program finds while it gets the columns it asks for.
+
+    And the last prices of budgets, if these are near enough to the best.
+    """
     program = Program(relaxation, blocks)
     for chosen in _first_choices(relaxation, blocks):
         program.add(chosen)
     best: int | None = None
+    last: Sequence[int] = ()
     for _ in range(_ROUNDS):
         prices = program.prices()
         if prices is None:
             break
         value, cheapest = value_of(relaxation, prices)
         best = value if best is None else max(best, value)
-        if program.reached() <= best + abs(best) // _PRECISION:
+        reached = program.reached()
+        last = prices.budgets if reached <= best + abs(best) * ENOUGH else ()
+        if reached <= best + abs(best) // _PRECISION:
             break
         program.add(cheapest)
-    return (None, "the solver found no prices") if best is None else (Fraction(best, SCALE), "")
+    if best is None:
+        return None, "the solver found no prices", ()
+    return Fraction(best, SCALE), "", last
 
 
 def _first_choices(relaxation: Relaxation, blocks: int) -> Iterator[Ints]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -75,6 +76,12 @@ def fitness_of(
         shape.affinity,
         shape.tolerations + class_tolerations,
     )
+
+
+def admits_alike(node: Node, fitness: Fitness) -> bool:
+    """Tell whether a new node would admit the pod that is like this one, which does, but for its name."""
+    others = {key: value for key, value in node.labels.items() if value != node.name}
+    return _selects(replace(node, name="", labels=others), fitness)
 
 
 def _kind(fitness: Fitness) -> Variant:

@@ -14,6 +14,7 @@ from kwatt.planning.accounting import budget_uses, hash_of, rows_of, totals_of
 from kwatt.planning.bound import bound_by_prices, bound_of
 from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.exact import improve_exactly
+from kwatt.planning.gains import Gains
 from kwatt.planning.horizons import horizons_of
 from kwatt.planning.keep import keep_incumbents
 from kwatt.planning.moves import move_running
@@ -22,6 +23,7 @@ from kwatt.planning.place import can_be_served, complete, serve_whole, short_of
 from kwatt.planning.rejections import rejections_for
 from kwatt.planning.relaxations import relaxations_for
 from kwatt.planning.tenants import Tenants
+from kwatt.planning.worth import with_proven_worth, with_worth
 from kwatt.units import Throughput
 
 MOST_WAITING: Final = 20  # services short up to which the others keep the seats found for all
@@ -37,7 +39,7 @@ def plan(snapshot: Snapshot) -> Plan:
     prices prove, budgets left aside.
     """
     drafted = _improved(_drafted(snapshot))
-    planned = _plan_of(drafted)
+    planned = with_worth(_plan_of(drafted), snapshot)
     proof = bound_by_prices(drafted.draft, planned.totals, drafted.market)
     return replace(planned, bound=proof.bound, unproven=proof.reason)
 
@@ -47,7 +49,12 @@ def proven_plan(snapshot: Snapshot) -> Plan:
     drafted = _improved(_drafted(snapshot))
     planned = _plan_of(drafted)
     proof = bound_of(drafted.draft, planned.totals)
+    planned = with_proven_worth(planned, snapshot, _planned, proof.saved)
     return replace(planned, bound=proof.bound, unproven=proof.reason)
+
+
+def _planned(snapshot: Snapshot) -> Plan:
+    return _plan_of(_improved(_drafted(snapshot)))
 
 
 class _Drafted(NamedTuple):
@@ -149,23 +156,25 @@ def _levels(services: Iterable[Service]) -> list[tuple[Service, ...]]:
 
 def _explain(draft: Draft, level: Iterable[Service], relaxed: int) -> list[Unplaced]:
     """Return the services of a level with a shortfall; the first `relaxed` with what would let them in."""
-    tenants = Tenants(draft)
+    tenants, gains = Tenants(draft), Gains(draft)
     found: list[Unplaced] = []
     for service in level:
         if _is_whole(draft, service):
             continue
         holdings = draft.holdings.get(service.key, ())
-        shortfall = service.target.micros - sum(holding.served for holding in holdings)
+        served = sum(holding.served for holding in holdings)
         released = draft.release(service.key)
         if released:
             tenants.told.clear()
         rejections = rejections_for(draft, tenants, service)
         tried = len(found) < relaxed
         nearest = relaxations_for(draft, service, rejections) if tried else ()
+        gained = gains.of(service, served, rejections) if tried else ()
         if released:
             draft.hold(service.key, *released)
             tenants.told.clear()
-        found.append(Unplaced(service.key, Throughput(shortfall), rejections, nearest))
+        shortfall = Throughput(service.target.micros - served)
+        found.append(Unplaced(service.key, shortfall, rejections, nearest, gained))
     return found
 
 

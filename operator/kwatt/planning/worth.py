@@ -1,0 +1,123 @@
+"""Worth: what more watts under each budget would do: whom they would serve, else what they would save."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Final, NamedTuple
+
+from kwatt.model.keys import ServiceKey
+from kwatt.model.plan import Gain, Plan, Unplaced, Worth
+from kwatt.model.snapshot import Service, Snapshot
+from kwatt.units import nearest, plain
+
+MOST_REPLANNED: Final = 4000  # services in all plans together that are made to try claims
+MOST_TRIED: Final = 3  # claims on one budget that are tried so
+LEAST_SAVING: Final = Fraction(1, 100)  # watts for one more watt; less is not worth a word
+
+Saved = Mapping[str, Fraction]  # by budget: the watts that one more watt of its cap would save
+
+
+class _Claim(NamedTuple):
+    """A service that is short, and the least raise of a budget that serves it more."""
+
+    service: Service
+    unplaced: Unplaced
+    gain: Gain
+
+
+def with_worth(plan: Plan, snapshot: Snapshot) -> Plan:
+    """Return the plan with what more watts would serve, from what was tried for those that are short."""
+    claims = _claims(plan, snapshot)
+    return _told(plan, {n: _serving(c[0], snapshot) for n, c in claims.items()})
+
+
+def with_proven_worth(
+    plan: Plan, snapshot: Snapshot, replan: Callable[[Snapshot], Plan], saved: Saved
+) -> Plan:
+    """Return the plan with what more watts would serve, each tried by planning all again, or save.
+
+    No more services than MOST_REPLANNED are planned again; claims beyond are told as they are.
+    `saved` are the prices of budgets that a solver found.
+    """
+    worths = {n: _saving(price) for n, price in saved.items() if price >= LEAST_SAVING}
+    left = MOST_REPLANNED // max(1, len(snapshot.services))
+    for name, claims in _claims(plan, snapshot).items():
+        tried = claims[: min(left, MOST_TRIED)]
+        left -= len(tried)
+        true = (c for c in tried if _is_true(c, plan, replan(_raised(snapshot, c.gain))))
+        claim = next(true, None) if tried else claims[0]
+        if claim is not None:
+            worths[name] = _serving(claim, snapshot)
+    return _told(plan, worths)
+
+
+def _told(plan: Plan, worths: Mapping[str, Worth]) -> Plan:
+    if not worths:
+        return plan
+    uses = (replace(use, worth=worths.get(use.name)) for use in plan.budgets)
+    return replace(plan, budgets=tuple(uses))
+
+
+def _claims(plan: Plan, snapshot: Snapshot) -> dict[str, Sequence[_Claim]]:
+    """Return the claims on each budget, the least raise first: who could use less stands before."""
+    if not any(unplaced.gains for unplaced in plan.unplaced):
+        return {}
+    services = {service.key: service for service in snapshot.services}
+    found: dict[str, list[_Claim]] = {}
+    for unplaced in plan.unplaced:
+        for gain in unplaced.gains:
+            claim = _Claim(services[unplaced.service], unplaced, gain)
+            found.setdefault(gain.budget, []).append(claim)
+    return {name: sorted(found[name], key=_order) for name in sorted(found)}
+
+
+def _order(claim: _Claim) -> tuple[int, int, ServiceKey]:
+    return claim.gain.power.milliwatts, -claim.service.priority, claim.service.key
+
+
+def _raised(snapshot: Snapshot, gain: Gain) -> Snapshot:
+    budgets = (
+        replace(b, cap=b.cap + gain.power) if b.name == gain.budget else b for b in snapshot.budgets
+    )
+    return replace(snapshot, budgets=tuple(budgets))
+
+
+def _is_true(claim: _Claim, before: Plan, after: Plan) -> bool:
+    """Tell whether the service is served more by as much, and no other one less."""
+    was, now = _short(before.unplaced), _short(after.unplaced)
+    key = claim.service.key
+    gained = now.get(key, 0) <= was[key] - claim.gain.more.micros
+    return gained and all(short <= was.get(other, 0) for other, short in now.items())
+
+
+def _short(unplaced: Iterable[Unplaced]) -> dict[ServiceKey, int]:
+    return {one.service: one.shortfall.micros for one in unplaced}
+
+
+def _serving(claim: _Claim, snapshot: Snapshot) -> Worth:
+    more, short = claim.gain.more, claim.unplaced.shortfall
+    profile = snapshot.profiles.get(claim.service.model)
+    unit = f"{profile.unit if profile else 'units'}/s"
+    rate = plain(more.micros, 10**6)
+    whole = more == short
+    of = "" if whole else f" of {plain(short.micros, 10**6)}"
+    return Worth(
+        f"+{claim.gain.power} would serve {claim.service.key}{'' if whole else ' in part'} "
+        f"({rate}{of} {unit} more)",
+        {
+            "watts": claim.gain.power.watts,
+            "service": str(claim.service.key),
+            "perSecond": more.per_second,
+            "unit": unit,
+        },
+    )
+
+
+def _saving(price: Fraction) -> Worth:
+    hundredths = nearest(price * 100)
+    return Worth(
+        f"one more watt would save about {plain(hundredths, 100)} W of draw",
+        {"watts": 1, "savedWatts": hundredths / 100},
+    )
