@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import given
 
@@ -18,18 +19,15 @@ from laws.strategies import LAW, snapshots, with_plan_running
 def relaxed(snapshot: Snapshot, service: Service, relaxation: Relaxation) -> Snapshot:
     """Return the snapshot with the change made, as somebody who reads it would."""
     match dict(relaxation.figures):
-        case {"budget": name, "watts": watts}:
-            return with_caps(snapshot, {name: watts})
-        case {"budgets": names, "watts": watts}:
-            return with_caps(snapshot, dict(zip(names, watts, strict=True)))
-        case {"like": like, "nodes": count}:
-            return with_nodes_like(snapshot, like, count)
+        case {"like": like, "nodes": count, **watts}:
+            return with_more_watts(with_nodes_like(snapshot, like, count), watts)
+        case {"watts": _, **_others} as watts:
+            return with_more_watts(snapshot, watts)
         case {"quota": name, "resource": key, "amount": more}:
-            quotas = [
-                replace(q, hard=q.hard | {key: q.hard[key] + more}) if q.name == name else q
-                for q in snapshot.quotas
-            ]
-            return replace(snapshot, quotas=tuple(quotas))
+            return with_quotas(snapshot, {(name, key): more})
+        case {"quotas": names, "resources": keys, "amounts": more}:
+            places = zip(names, keys, strict=True)
+            return with_quotas(snapshot, dict(zip(places, more, strict=True)))
         case {"node": name}:
             nodes = [
                 replace(n, ready=True, unschedulable=False) if n.name == name else n
@@ -41,6 +39,23 @@ def relaxed(snapshot: Snapshot, service: Service, relaxation: Relaxation) -> Sna
         case {"field": field, "amount": amount}:
             return with_service(snapshot, with_limit(service, field, amount))
     raise AssertionError(f"a change that nobody could make: {relaxation}")
+
+
+def with_more_watts(snapshot: Snapshot, figures: Mapping[str, Any]) -> Snapshot:
+    match figures:
+        case {"budget": name, "watts": watts}:
+            return with_caps(snapshot, {name: watts})
+        case {"budgets": names, "watts": watts}:
+            return with_caps(snapshot, dict(zip(names, watts, strict=True)))
+    return snapshot
+
+
+def with_quotas(snapshot: Snapshot, more: Mapping[tuple[str, str], int]) -> Snapshot:
+    quotas = (
+        replace(q, hard={key: hard + more.get((q.name, key), 0) for key, hard in q.hard.items()})
+        for q in snapshot.quotas
+    )
+    return replace(snapshot, quotas=tuple(quotas))
 
 
 def with_caps(snapshot: Snapshot, watts: Mapping[str, int]) -> Snapshot:
@@ -148,7 +163,9 @@ def test_a_worth_that_was_proven_holds_beside_all_that_wait(snapshot: Snapshot) 
 def served_with(
     snapshot: Snapshot, budget: str, worth: Worth, planner: Callable[[Snapshot], Plan]
 ) -> dict[ServiceKey, int]:
-    changed = with_caps(snapshot, {budget: int(worth.figures["watts"])})
+    figures = worth.figures
+    beside = zip(figures.get("besideBudgets", ()), figures.get("besideWatts", ()), strict=True)
+    changed = with_caps(snapshot, {budget: figures["watts"], **dict(beside)})
     return served(changed, planner(changed))
 
 

@@ -16,6 +16,7 @@ from kwatt.model.plan import (
     Relaxation,
     Totals,
     Unplaced,
+    Worth,
 )
 from kwatt.observation.values import Invalid
 from kwatt.units import Power, Throughput
@@ -112,7 +113,12 @@ def _budget(budget: BudgetUse) -> Document:
         "headroomWatts": watts(budget.headroom),
         "plannedWatts": watts(budget.planned),
         "drawWatts": watts(budget.draw),
+        "worth": _worth(budget.worth) if budget.worth else None,
     }
+
+
+def _worth(worth: Worth) -> Document:
+    return {"message": worth.message, "figures": _figures(worth.figures)}
 
 
 def _totals(totals: Totals) -> Document:

@@ -121,7 +121,14 @@ def _budgets(report: Report, style: Style) -> list[str]:
         Column("WINDOW", rank=3),
     )
     rows = [_budget_row(use, spans.get(use.name), style) for use in report.plan.budgets]
-    return [*columns(heads, rows, style), _legend(style)]
+    return [*columns(heads, rows, style), _legend(style), *_worths(report.plan, style)]
+
+
+def _worths(plan: Plan, style: Style) -> Iterator[str]:
+    """Yield what more watts of each budget would do."""
+    for use in plan.budgets:
+        if use.worth is not None:
+            yield from wrapped(f"{use.name}: {use.worth.message}", "", style)
 
 
 def _budget_row(use: BudgetUse, budget: Budget | None, style: Style) -> list[str]:

@@ -67,11 +67,15 @@ class Relaxation:
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """The least raise of one budget's cap that serves a service more, and how much more; tried."""
+    """The least raise of one budget's cap that serves a service more, and how much more; tried.
+
+    `beside` are raises of other budgets that it needs besides, where none does alone.
+    """
 
     budget: str
     power: Power
     more: Throughput
+    beside: tuple[tuple[str, Power], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

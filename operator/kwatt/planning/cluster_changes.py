@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from kwatt.model.plan import Rejection, Relaxation
+from kwatt.model.plan import Figure, Rejection, Relaxation
 from kwatt.model.snapshot import Service
 from kwatt.planning.draft import Draft
 from kwatt.planning.feasibility import admits_alike, fitness_of
@@ -74,14 +74,24 @@ def _added_nodes(draft: Draft, service: Service, option: Option, like: int) -> T
         return None
     nodes = ceiling(missing, each)
     ledger, added = _empty_nodes(draft, option, like, nodes)
-    if fill_whole(ledger, with_more(spots, added), replicas) is None:
-        return None
-    name, npu_class = draft.layout.nodes[like].name, option.variant.npu_class
-    count = "one more" if nodes == 1 else f"{nodes} more"
-    return Relaxation(
-        f"{count} {npu_class} node{'' if nodes == 1 else 's'} like {name}",
-        {"npuClass": npu_class, "nodes": nodes, "like": name},
-    )
+    more = with_more(spots, added)
+
+    def suffices(now: Ledger) -> bool:
+        return fill_whole(now, more, replicas) is not None
+
+    watts = {} if suffices(ledger) else joint_raise(ledger, more, replicas, suffices)
+    return None if watts is None else _nodes(draft, option, (like, nodes), _raise(draft, watts))
+
+
+def _nodes(draft: Draft, option: Option, more: tuple[int, int], watts: Trial) -> Relaxation:
+    """Name the nodes, and the watts that the budgets over them lack besides."""
+    (like, nodes), npu_class = more, option.variant.npu_class
+    name, count = draft.layout.nodes[like].name, "one more" if nodes == 1 else f"{nodes} more"
+    change = f"{count} {npu_class} node{'' if nodes == 1 else 's'} like {name}"
+    figures: dict[str, Figure] = {"npuClass": npu_class, "nodes": nodes, "like": name}
+    if watts is None:
+        return Relaxation(change, figures)
+    return Relaxation(f"{change} and {watts.change}", {**figures, **watts.figures})
 
 
 def _slots_when_empty(draft: Draft, option: Option, like: int) -> int:
@@ -129,16 +139,28 @@ def ready_node(_draft: Draft, _service: Service, rejection: Rejection) -> Iterat
 
 
 def more_quota(draft: Draft, service: Service, rejection: Rejection) -> Iterator[Trial]:
-    """Raise what a ResourceQuota allows by what the service lacks of it."""
-    quota, key = str(rejection.figures["quota"]), str(rejection.figures["resource"])
+    """Raise what ResourceQuotas of the namespace allow by all that the service lacks of them."""
     namespace = service.key.namespace
     for option in whole_options(draft, service, rejection):
-        ledger = draft.committed.copy()
-        each = quota_needs(option.demand).get(key, 0)
-        more = each * option.counts[0].replicas - ledger.quotas[namespace][quota, key]
-        ledger.quotas[namespace][quota, key] += more
-        if more > 0 and can_be_whole(draft, service, [option], ledger):
-            change = f"+{more} {key} in ResourceQuota {quota}"
-            yield Relaxation(change, {"quota": quota, "resource": key, "amount": more})
-        else:
-            yield None
+        ledger, needs = draft.committed.copy(), quota_needs(option.demand)
+        left = ledger.quotas[namespace]
+        lacks = {
+            place: more
+            for place, rest in sorted(left.items())
+            if (more := needs.get(place[1], 0) * option.counts[0].replicas - rest) > 0
+        }
+        left.update({place: left[place] + more for place, more in lacks.items()})
+        is_whole = can_be_whole(draft, service, [option], ledger)
+        yield _quotas(lacks) if lacks and is_whole else None
+
+
+def _quotas(lacks: Mapping[tuple[str, str], int]) -> Relaxation:
+    change = " and ".join(
+        f"+{more} {key} in ResourceQuota {name}" for (name, key), more in lacks.items()
+    )
+    if len(lacks) > 1:
+        names, keys = zip(*lacks, strict=True)
+        figures = {"quotas": names, "resources": keys, "amounts": tuple(lacks.values())}
+        return Relaxation(change, figures)
+    [((name, key), more)] = lacks.items()
+    return Relaxation(change, {"quota": name, "resource": key, "amount": more})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from kwatt.model.plan import Gain, Reason, Rejection
@@ -13,11 +13,12 @@ from kwatt.planning.fill import fill, may_take
 from kwatt.planning.ledger import Ledger
 from kwatt.planning.options import Option, best_rate
 from kwatt.planning.place import can_be_whole, spots_of
-from kwatt.planning.raises import least_raise, raised, stopping
+from kwatt.planning.raises import joint_raise, least_raise, raised, stopping
 from kwatt.units import Power, Throughput
 
 MOST_CLAIMS: Final = 4  # services of a level that are tried for each budget
-_MOST_BUDGETS: Final = 3  # per class
+_MOST_OPTIONS: Final = 8  # those of the classes first that only watts are missing on
+_MOST_BUDGETS: Final = 3  # per option
 _MOST_COUNTS: Final = 8  # numbers of replicas that are tried
 
 
@@ -41,11 +42,13 @@ class Gains:
             return ()
         self._claims.update({str(r.figures["budget"]) for r in stopped})
         classes = {r.npu_class for r in stopped}
-        options = [o for o in self._draft.options(service) if o.variant.npu_class in classes]
+        options = sorted(
+            self._draft.options(service), key=lambda o: o.variant.npu_class not in classes
+        )[:_MOST_OPTIONS]
         least: dict[str, Gain] = {}
         for gain in (g for option in options for g in self._gains(service, option, served)):
             best = least.get(gain.budget, gain)
-            least[gain.budget] = min(best, gain, key=lambda g: (g.power, -g.more.micros))
+            least[gain.budget] = min(best, gain, key=lambda g: (g.beside, g.power, -g.more.micros))
         return tuple(least[name] for name in sorted(least))
 
     def _gains(self, service: Service, option: Option, served: int) -> Iterator[Gain]:
@@ -53,14 +56,28 @@ class Gains:
         if replicas is None:
             return
         ledger, spots = draft.committed, spots_of(draft, service, option, draft.committed)
+
+        def suffices(now: Ledger) -> bool:
+            return _serves(option, service, draft, now) > served
+
+        alone = False
         for shortage in stopping(ledger, spots, replicas, _MOST_BUDGETS):
-            watts = least_raise(
-                ledger, shortage, lambda now: _serves(option, service, draft, now) > served
-            )
+            watts = least_raise(ledger, shortage, suffices)
             if watts is not None:
-                more = _most(draft, service, raised(ledger, {shortage.budget: watts})) - served
-                name = draft.layout.budgets[shortage.budget].name
-                yield Gain(name, Power.of_watts(watts), Throughput(more))
+                alone = True
+                yield from self._claims_of(service, served, {shortage.budget: watts})
+        if not alone:
+            together = joint_raise(ledger, spots, replicas, suffices)
+            yield from self._claims_of(service, served, together or {})
+
+    def _claims_of(self, service: Service, served: int, watts: Mapping[int, int]) -> Iterator[Gain]:
+        """Yield the gain from raises that go together, once for each budget."""
+        draft = self._draft
+        more = _most(draft, service, raised(draft.committed, watts)) - served
+        named = {draft.layout.budgets[b].name: Power.of_watts(w) for b, w in watts.items()}
+        for name, power in named.items():
+            beside = tuple((other, named[other]) for other in sorted(named) if other != name)
+            yield Gain(name, power, Throughput(more), beside)
 
 
 def _least_more(option: Option, served: int) -> int | None:

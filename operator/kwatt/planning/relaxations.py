@@ -64,7 +64,7 @@ def _place(relaxation: Relaxation) -> tuple[object, int]:
     figures = relaxation.figures
     for place, amount in (("budget", "watts"), ("like", "nodes")):
         more = figures.get(amount)
-        if place in figures and isinstance(more, int):
+        if place in figures and isinstance(more, int) and "budgets" not in figures:
             return (place, figures[place]), more
     return relaxation.change, 0
 

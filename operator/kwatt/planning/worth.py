@@ -8,11 +8,11 @@ from fractions import Fraction
 from typing import Final, NamedTuple
 
 from kwatt.model.keys import ServiceKey
-from kwatt.model.plan import Gain, Plan, Unplaced, Worth
+from kwatt.model.plan import Figure, Gain, Plan, Unplaced, Worth
 from kwatt.model.snapshot import Service, Snapshot
-from kwatt.units import nearest, plain
+from kwatt.units import NO_POWER, nearest, plain
 
-MOST_REPLANNED: Final = 4000  # services in all plans together that are made to try claims
+MOST_REPLANNED: Final = 2000  # services in all plans together that are made to try claims
 MOST_TRIED: Final = 3  # claims on one budget that are tried so
 LEAST_SAVING: Final = Fraction(1, 100)  # watts for one more watt; less is not worth a word
 
@@ -73,14 +73,16 @@ def _claims(plan: Plan, snapshot: Snapshot) -> dict[str, Sequence[_Claim]]:
     return {name: sorted(found[name], key=_order) for name in sorted(found)}
 
 
-def _order(claim: _Claim) -> tuple[int, int, ServiceKey]:
-    return claim.gain.power.milliwatts, -claim.service.priority, claim.service.key
+def _order(claim: _Claim) -> tuple[bool, int, int, bool, ServiceKey]:
+    """Put the least raise first, and of equals whom the planner serves first: in a level all before parts."""
+    service, gain = claim.service, claim.gain
+    in_part = gain.more < claim.unplaced.shortfall
+    return bool(gain.beside), gain.power.milliwatts, -service.priority, in_part, service.key
 
 
 def _raised(snapshot: Snapshot, gain: Gain) -> Snapshot:
-    budgets = (
-        replace(b, cap=b.cap + gain.power) if b.name == gain.budget else b for b in snapshot.budgets
-    )
+    more = {gain.budget: gain.power, **dict(gain.beside)}
+    budgets = (replace(b, cap=b.cap + more.get(b.name, NO_POWER)) for b in snapshot.budgets)
     return replace(snapshot, budgets=tuple(budgets))
 
 
@@ -97,22 +99,27 @@ def _short(unplaced: Iterable[Unplaced]) -> dict[ServiceKey, int]:
 
 
 def _serving(claim: _Claim, snapshot: Snapshot) -> Worth:
-    more, short = claim.gain.more, claim.unplaced.shortfall
-    profile = snapshot.profiles.get(claim.service.model)
+    service, gain, short = claim.service, claim.gain, claim.unplaced.shortfall
+    profile = snapshot.profiles.get(service.model)
     unit = f"{profile.unit if profile else 'units'}/s"
-    rate = plain(more.micros, 10**6)
-    whole = more == short
-    of = "" if whole else f" of {plain(short.micros, 10**6)}"
-    return Worth(
-        f"+{claim.gain.power} would serve {claim.service.key}{'' if whole else ' in part'} "
-        f"({rate}{of} {unit} more)",
-        {
-            "watts": claim.gain.power.watts,
-            "service": str(claim.service.key),
-            "perSecond": more.per_second,
-            "unit": unit,
-        },
+    rate, part, of = plain(gain.more.micros, 10**6), "", ""
+    if gain.more < short:
+        part, of = " in part", f" of {plain(short.micros, 10**6)}"
+    beside = "".join(f", with +{power} on {name}" for name, power in gain.beside)
+    comma = "," if beside else ""
+    figures: dict[str, Figure] = {
+        "watts": gain.power.milliwatts // 1000,
+        "service": str(service.key),
+        "perSecond": gain.more.per_second,
+        "unit": unit,
+    }
+    if gain.beside:
+        figures["besideBudgets"] = tuple(name for name, _ in gain.beside)
+        figures["besideWatts"] = tuple(power.milliwatts // 1000 for _, power in gain.beside)
+    message = (
+        f"+{gain.power}{beside}{comma} would serve {service.key}{part} ({rate}{of} {unit} more)"
     )
+    return Worth(message, figures)
 
 
 def _saving(price: Fraction) -> Worth:

@@ -97,7 +97,9 @@ def _verdicts(use: BudgetUse, left_now: Power, coming: Coming | None) -> tuple[V
         )
     return (
         Verdict("Enforced", True, "WithinCap", "the kube-scheduler can bind no pod beyond the cap"),
-        Verdict("Exceeded", False, "WithinCap", f"{use.headroom} of {use.cap} are left"),
+        Verdict(
+            "Exceeded", False, "WithinCap", f"{use.headroom} of {use.cap} are left{_worth(use)}"
+        ),
     )
 
 
@@ -120,6 +122,10 @@ def _announced(coming: Coming) -> str:
     at, since = coming.at.astimezone(zone), coming.since.astimezone(zone)
     verb = "begins" if coming.opens else "ends"
     return f"{coming.window} {verb} at {at:%H:%M} {coming.zone}, shedding since {since:%H:%M:%S}"
+
+
+def _worth(use: BudgetUse) -> str:
+    return f"; {use.worth.message}" if use.worth else ""
 
 
 def _watts(power: Power) -> str:

@@ -17,6 +17,7 @@ from kwatt.model.plan import (
     Relaxation,
     Totals,
     Unplaced,
+    Worth,
 )
 from kwatt.model.selectors import LabelSelector
 from kwatt.model.snapshot import Budget, Service, Snapshot
@@ -51,7 +52,9 @@ def placement(key: ServiceKey, variant: Variant, node: str, served: float, watts
     )
 
 
-def budget_use(name: str, cap: int, reserved: str, foreign: int, headroom: str) -> BudgetUse:
+def budget_use(
+    name: str, cap: int, reserved: str, foreign: int, headroom: str, worth: Worth | None = None
+) -> BudgetUse:
     return BudgetUse(
         name=name,
         cap=Power.of_watts(cap),
@@ -63,7 +66,15 @@ def budget_use(name: str, cap: int, reserved: str, foreign: int, headroom: str) 
         planned=Power(329_600),
         draw=Power(648_560),
         nodes=12,
+        worth=worth,
     )
+
+
+SAVING = Worth("one more watt would save about 0.4 W of draw", {"watts": 1, "savedWatts": 0.4})
+SERVING = Worth(
+    "+24 W would serve city-safety/hazard in part (300 of 300.5 images/s more)",
+    {"watts": 24, "service": "city-safety/hazard", "perSecond": 300.0, "unit": "images/s"},
+)
 
 
 REJECTIONS = (
@@ -107,8 +118,8 @@ PLAN = Plan(
         ),
     ),
     budgets=(
-        budget_use("hall", 9000, "334.4", 130, "8346.64"),
-        budget_use("rack-a1", 600, "334.4", 130, "-53.36"),
+        budget_use("hall", 9000, "334.4", 130, "8346.64", SAVING),
+        budget_use("rack-a1", 600, "334.4", 130, "-53.36", SERVING),
     ),
     totals=TOTALS,
     hash="0f1e2d3c",

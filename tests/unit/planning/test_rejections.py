@@ -9,7 +9,7 @@ import pytest
 
 import builders as b
 from kwatt.model.plan import Reason, Unplaced
-from kwatt.model.snapshot import PodShape, Service, Snapshot
+from kwatt.model.snapshot import Node, PodShape, Service, Snapshot
 from kwatt.planning.plan import plan
 
 
@@ -121,6 +121,64 @@ def test_services_that_differ_only_in_watts_are_told_their_own() -> None:
 
     needed = [unplaced.rejections[0].figures["needed"] for unplaced in result.unplaced]
     assert needed == [51, 85]
+
+
+def nearest(snapshot: Snapshot) -> list[str]:
+    return [relaxation.change for relaxation in waiting(snapshot).nearest]
+
+
+def test_watts_that_nested_budgets_both_lack_are_told_together() -> None:
+    budgets = [b.budget(cap=100), b.budget("row-a", cap=85), b.budget("hall", cap=500)]
+    (relaxation,) = waiting(b.snapshot([b.service()], budgets=budgets)).nearest
+
+    assert relaxation.change == "+30 W on rack-a1 and +45 W on row-a"
+    assert relaxation.figures == {"budgets": ("rack-a1", "row-a"), "watts": (30, 45)}
+
+
+def test_watts_for_a_node_to_be_opened_are_counted() -> None:
+    off = b.budget(cap=100, empty_off=True)  # 8 x 10 W idle and 50 W above
+
+    assert nearest(b.snapshot([b.service()], budgets=[off])) == ["+30 W on rack-a1"]
+
+
+def test_a_node_that_lacks_watts_as_well_is_told_with_them() -> None:
+    snapshot = b.snapshot([b.service(target=200)], [b.node(npus=1)], [b.budget(cap=10 + 50 + 5)])
+
+    assert nearest(snapshot) == ["one more atom node like n1 and +55 W on rack-a1"]
+
+
+def test_a_node_of_another_name_does_not_help_a_service_that_names_its_node() -> None:
+    pinned = replace(b.service(target=1000), shape=PodShape(affinity=b.on_hosts("n1")))
+
+    assert nearest(b.snapshot([pinned])) == []
+
+
+@pytest.mark.parametrize(
+    ("node", "change"),
+    [
+        (b.node(cpu_milli=1500), "a cpu request of 750m per replica"),
+        (b.node(memory_bytes=3 * b.GIB // 2), "a memory request of 768Mi per replica"),
+    ],
+)
+def test_the_requests_that_would_fit_are_told(node: Node, change: str) -> None:
+    assert nearest(b.snapshot([b.service(target=200)], [node])) == [
+        change,
+        "one more atom node like n1",
+    ]
+
+
+def test_fewer_replicas_are_told_where_they_would_do() -> None:
+    snapshot = b.snapshot([b.service(min_replicas=4)], budgets=[b.budget(cap=80 + 110)])
+
+    assert nearest(snapshot) == ["+90 W on rack-a1", "replicas.min 2"]
+
+
+def test_all_that_quotas_lack_is_told() -> None:
+    quotas = [b.quota({"kwatt.dev/watts": 40}), b.quota({"pods": 0}, name="small")]
+
+    assert nearest(b.snapshot([b.service()], quotas=quotas)) == [
+        "+1 pods in ResourceQuota small and +10 kwatt.dev/watts in ResourceQuota team"
+    ]
 
 
 def test_the_missing_nodes_are_told() -> None:

@@ -11,7 +11,7 @@ from kwatt.api.v1alpha1.model_profile import ModelProfileStatus
 from kwatt.api.v1alpha1.npu_class import NPUClassStatus
 from kwatt.model.keys import ServiceKey
 from kwatt.model.npu import Basis
-from kwatt.model.plan import BudgetUse, Placement, Reason, Rejection, Relaxation, Unplaced
+from kwatt.model.plan import BudgetUse, Placement, Reason, Rejection, Relaxation, Unplaced, Worth
 from kwatt.model.snapshot import Coming
 from kwatt.status.budgets import BudgetFacts
 from kwatt.status.catalogue import describe_class, describe_profile
@@ -83,9 +83,10 @@ def _coming(window: str, opens: bool, at: str, since: str, zone: str, cap: int) 
     return Coming(window, opens, *times, zone, b.watts(cap))
 
 
-def _use(nodes: int, **watts: float | str) -> BudgetUse:
+def _use(nodes: int, worth: str = "", **watts: float | str) -> BudgetUse:
     powers = {name: Power.parse(amount) for name, amount in watts.items()}
-    return BudgetUse(name="rack-a1", nodes=nodes, **powers)
+    told = Worth(worth, {}) if worth else None
+    return BudgetUse(name="rack-a1", nodes=nodes, worth=told, **powers)
 
 
 def class_status(given: dict[str, Any]) -> NPUClassStatus:
