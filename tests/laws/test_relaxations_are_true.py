@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from kwatt.model.keys import ServiceKey
 from kwatt.model.plan import Plan, Relaxation, Worth
@@ -130,7 +130,7 @@ def test_the_nearest_change_lets_the_service_in(snapshot: Snapshot) -> None:
             assert service.key not in {u.service for u in plan(changed).unplaced}, relaxation
 
 
-@LAW
+@settings(LAW, max_examples=120)
 @given(snapshots())
 def test_more_watts_serve_what_they_are_said_to_be_worth(snapshot: Snapshot) -> None:
     """Budgets carry what more watts there would serve (issue B 8)."""
@@ -145,7 +145,7 @@ def test_more_watts_serve_what_they_are_said_to_be_worth(snapshot: Snapshot) -> 
             assert after[key] - before[key] == micros(use.worth), use.worth
 
 
-@LAW
+@settings(LAW, max_examples=60)
 @given(snapshots())
 def test_a_worth_that_was_proven_holds_beside_all_that_wait(snapshot: Snapshot) -> None:
     """Planning all again with the raise serves what it says, and nobody less."""

@@ -48,7 +48,7 @@ class Gains:
         least: dict[str, Gain] = {}
         for gain in (g for option in options for g in self._gains(service, option, served)):
             best = least.get(gain.budget, gain)
-            least[gain.budget] = min(best, gain, key=lambda g: (g.beside, g.power, -g.more.micros))
+            least[gain.budget] = min(best, gain, key=_order)
         return tuple(least[name] for name in sorted(least))
 
     def _gains(self, service: Service, option: Option, served: int) -> Iterator[Gain]:
@@ -78,6 +78,12 @@ class Gains:
         for name, power in named.items():
             beside = tuple((other, named[other]) for other in sorted(named) if other != name)
             yield Gain(name, power, Throughput(more), beside)
+
+
+def _order(gain: Gain) -> tuple[bool, int, int, tuple[tuple[str, Power], ...]]:
+    """Put a raise of one budget before several, and the fewest watts in all first."""
+    watts = gain.power.milliwatts + sum(power.milliwatts for _, power in gain.beside)
+    return bool(gain.beside), watts, -gain.more.micros, gain.beside
 
 
 def _least_more(option: Option, served: int) -> int | None:
