@@ -156,7 +156,7 @@ def test_a_worth_that_was_proven_holds_beside_all_that_wait(snapshot: Snapshot) 
         if use.worth is not None and "service" in use.worth.figures:
             after = served_with(snapshot, use.name, use.worth, proven_plan)
             key = ServiceKey(*str(use.worth.figures["service"]).split("/"))
-            assert after[key] - before[key] >= micros(use.worth), use.worth
+            assert after[key] - before[key] == micros(use.worth), use.worth
             assert all(after[other] >= before[other] for other in before)
 
 

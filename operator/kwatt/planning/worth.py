@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from kwatt.model.keys import ServiceKey
 from kwatt.model.plan import Figure, Gain, Plan, Unplaced, Worth
 from kwatt.model.snapshot import Service, Snapshot
-from kwatt.units import NO_POWER, nearest, plain
+from kwatt.units import NO_POWER, Throughput, nearest, plain
 
 MOST_REPLANNED: Final = 2000  # services in all plans together that are made to try claims
 MOST_TRIED: Final = 3  # claims on one budget that are tried so
@@ -46,7 +46,8 @@ def with_proven_worth(
     for name, claims in _claims(plan, snapshot).items():
         tried = claims[: min(left, MOST_TRIED)]
         left -= len(tried)
-        true = (c for c in tried if _is_true(c, plan, replan(_raised(snapshot, c.gain))))
+        after = ((c, replan(_raised(snapshot, c.gain))) for c in tried)
+        true = (found for c, then in after if (found := _confirmed(c, plan, then, snapshot)))
         claim = next(true, None) if tried else claims[0]
         if claim is not None:
             worths[name] = _serving(claim, snapshot)
@@ -86,12 +87,17 @@ def _raised(snapshot: Snapshot, gain: Gain) -> Snapshot:
     return replace(snapshot, budgets=tuple(budgets))
 
 
-def _is_true(claim: _Claim, before: Plan, after: Plan) -> bool:
-    """Tell whether the service is served more by as much, and no other one less."""
+def _confirmed(claim: _Claim, before: Plan, after: Plan, snapshot: Snapshot) -> _Claim | None:
+    """Return what the raise did serve more, at best to whom it was said; None if nobody or another less."""
     was, now = _short(before.unplaced), _short(after.unplaced)
-    key = claim.service.key
-    gained = now.get(key, 0) <= was[key] - claim.gain.more.micros
-    return gained and all(short <= was.get(other, 0) for other, short in now.items())
+    more = {u.service: was[u.service] - now.get(u.service, 0) for u in before.unplaced}
+    services = {s.key: s for s in snapshot.services if more.get(s.key, 0) > 0}
+    if not services or any(short > was.get(key, 0) for key, short in now.items()):
+        return None
+    claimed = claim.service.key
+    first = min(services.values(), key=lambda s: (s.key != claimed, -s.priority, s.key))
+    gain = replace(claim.gain, more=Throughput(more[first.key]))
+    return _Claim(first, next(u for u in before.unplaced if u.service == first.key), gain)
 
 
 def _short(unplaced: Iterable[Unplaced]) -> dict[ServiceKey, int]:

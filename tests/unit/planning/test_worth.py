@@ -124,6 +124,16 @@ def test_a_raise_that_planning_again_does_not_confirm_is_not_told() -> None:
     assert worths(with_proven_worth(tried, snapshot, lambda _: tried, {})) == {}
 
 
+def test_whom_the_raise_serves_when_all_is_planned_again_is_told() -> None:
+    both = world([b.service("food"), b.service("traffic")], rack(80 + 20))
+    only_food = plan(world([b.service("food")], rack(80 + 20)))
+
+    assert worths(plan(both)) == {"rack-a1": "+30 W would serve city/food (100 images/s more)"}
+    assert worths(with_proven_worth(plan(both), both, lambda _: only_food, {})) == {
+        "rack-a1": "+30 W would serve city/traffic (100 images/s more)"
+    }
+
+
 def test_a_price_of_next_to_nothing_is_not_told() -> None:
     snapshot = world([b.service()], rack(1000))
     result = with_proven_worth(plan(snapshot), snapshot, plan, {"rack-a1": Fraction(1, 101)})
