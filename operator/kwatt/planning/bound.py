@@ -19,11 +19,12 @@ from kwatt.model.plan import Bound, Totals
 from kwatt.model.snapshot import Service
 from kwatt.planning.accounting import rows_of, totals_of
 from kwatt.planning.capacity import Capacity, capacity_of, is_at_home, pools_of, tightest
-from kwatt.planning.columns import SCALE, Columns, Stray, Want, are_exact, columns_of
+from kwatt.planning.columns import SCALE, Columns, are_exact, columns_of
 from kwatt.planning.draft import Draft
 from kwatt.planning.lagrangian import Relaxation, densities_of, prices_for, relaxation_of, value_of
 from kwatt.planning.layout import Ints
 from kwatt.planning.newcomers import Market
+from kwatt.planning.pairs import Stray, Want
 from kwatt.planning.prices import prices_of
 from kwatt.planning.program import Program, is_available
 from kwatt.units import Power, nearest

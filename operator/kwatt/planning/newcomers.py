@@ -18,13 +18,14 @@ from kwatt.planning.allotment import watts_of_nodes
 from kwatt.planning.bins import Bins, merged
 from kwatt.planning.capacity import Capacity, free_capacity
 from kwatt.planning.choice import Stock, chosen_at
-from kwatt.planning.columns import Columns, Want, are_exact, columns_of
+from kwatt.planning.columns import Columns, are_exact, columns_of
 from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.emptying import improve
 from kwatt.planning.lagrangian import Prices, Relaxation, paid_at, relaxation_of
 from kwatt.planning.layout import Ints
 from kwatt.planning.options import option_for
 from kwatt.planning.packing import Packing
+from kwatt.planning.pairs import Want
 from kwatt.planning.pieces import Pieces
 from kwatt.planning.prices import names_of, prices_of
 

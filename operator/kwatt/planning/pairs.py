@@ -1,0 +1,163 @@
+"""Pairs: every service with every offer that it may choose and that meets its limits, as vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kwatt.model.keys import Variant
+from kwatt.model.snapshot import PodShape, Service
+from kwatt.planning.capacity import Capacity
+from kwatt.planning.layout import UNLIMITED, Ints, bounded
+from kwatt.planning.menu import NEVER, Menu, menu_of
+from kwatt.planning.options import Offer, shape_on
+
+_MOST_HOST: Final = 2**34  # millicores or MiB of one replica; to need less is never harder
+
+_Bools = npt.NDArray[np.bool_]
+_Floats = npt.NDArray[np.float64]
+
+
+class Stray(NamedTuple):
+    """Replicas on nodes with other NPUs: staying there frees up to `credit` milliwatts of idle draw each."""
+
+    replicas: int
+    credit: int
+
+
+class Want(NamedTuple):
+    """A service whose rate is asked for, with the offers that it may choose.
+
+    `target` is the rate to serve, in millionths of a unit per second. `in_part`: it is less than the
+    service asks for, and a plan that serves more of it counts too.
+    """
+
+    service: Service
+    offers: tuple[Offer, ...]
+    target: int
+    in_part: bool = False
+    strays: Mapping[Variant, Stray] = {}
+
+
+class Pairs:
+    """Every service with every offer that it may choose and that meets its limits, as vectors."""
+
+    def __init__(self, capacity: Capacity, wants: Sequence[Want]) -> None:
+        self.menu = menu = menu_of(want.offers for want in wants)
+        kinds = [capacity.kinds[o.variant.npu_class, o.variant.resource] for o in menu.offers]
+        slots = [
+            capacity.usable_of(kind) // npus
+            for kind, npus in zip(kinds, menu.npus.tolist(), strict=True)
+        ]
+        self.deepest = _vector([int(of_kind.max(initial=0)) for of_kind in slots])
+        service, offer = _every_pair(menu, wants)
+        services = [want.service for want in wants]
+        latency = _vector(
+            [NEVER if s.latency_micros is None else s.latency_micros for s in services]
+        )
+        best = _best_rates(menu, offer, latency[service])
+        can_serve = best > 0
+        self.service, self.offer, best = service[can_serve], offer[can_serve], best[can_serve]
+        self.latency = latency[self.service]
+        self.kind = _vector(kinds)[self.offer]
+        self.target = _vector([want.target for want in wants])[self.service]
+        self.cpu, self.memory = self._host(services)
+        self.in_part = np.array([want.in_part for want in wants], dtype=np.bool_)[self.service]
+        self.strays, self.credit = self._strays(wants)
+        slots_in_all = _vector([int(of_kind.sum()) for of_kind in slots])[self.offer]
+        self.most = np.minimum(self._most(services), slots_in_all + self.strays)
+        least = _vector([bounded(max(1, s.min_replicas)) for s in services])[self.service]
+        enough = np.where(self.in_part, ceiling_of(self.target, best), 0)
+        self.least = np.maximum(least, enough)
+
+    def meeting(self, place: int) -> _Bools:
+        """Tell which pairs allow a share that the point at `place` covers.
+
+        In part all do: `least` sees to it, and a plan may as well serve more.
+        """
+        known = place < self.menu.sizes[self.offer]
+        meets = self.menu.p99[self.offer, place] <= self.latency
+        within: _Bools = known & (self.in_part | meets)
+        return within
+
+    def powers(self, place: int) -> Ints:
+        """Return the power of the point at `place`, or the least from there on where served in part."""
+        exact: Ints = self.menu.powers[self.offer, place]
+        if not self.in_part.any():
+            return exact
+        on: Ints = self.menu.powers_on[self.offer, place]
+        return np.where(self.in_part, on, exact)
+
+    def _most(self, services: Sequence[Service]) -> Ints:
+        most = [UNLIMITED if s.max_replicas is None else bounded(s.max_replicas) for s in services]
+        limits = [
+            UNLIMITED if s.power_limit is None else bounded(s.power_limit.milliwatts)
+            for s in services
+        ]
+        reserved = self.menu.reserved[self.offer]
+        limit = _vector(limits)[self.service]
+        by_power = np.where(
+            (reserved > 0) & (limit < UNLIMITED), limit // np.maximum(reserved, 1), UNLIMITED
+        )
+        within: Ints = np.minimum(_vector(most)[self.service], by_power)
+        return within
+
+    def _host(self, services: Sequence[Service]) -> tuple[Ints, Ints]:
+        """Return the millicores and MiB (rounded down) that one replica asks for."""
+        cpu = _vector([_cpu(s.shape) for s in services])[self.service]
+        memory = _vector([_memory(s.shape) for s in services])[self.service]
+        for number, service in enumerate(services):
+            for pair in np.flatnonzero(self.service == number).tolist() if service.shapes else ():
+                npu_class = self.menu.offers[self.offer[pair]].variant.npu_class
+                shape = shape_on(service, npu_class)
+                cpu[pair], memory[pair] = _cpu(shape), _memory(shape)
+        return cpu, memory
+
+    def _strays(self, wants: Sequence[Want]) -> tuple[Ints, _Floats]:
+        replicas = np.zeros(len(self.service), dtype=np.int64)
+        credit = np.zeros(len(self.service), dtype=np.float64)
+        for number, want in enumerate(wants):
+            for variant, stray in want.strays.items():
+                for pair in np.flatnonzero(self.service == number).tolist():
+                    if self.menu.offers[self.offer[pair]].variant == variant:
+                        replicas[pair], credit[pair] = stray
+        return replicas, credit
+
+
+def _cpu(shape: PodShape) -> int:
+    return min(shape.cpu_milli, _MOST_HOST)
+
+
+def _memory(shape: PodShape) -> int:
+    return min(shape.memory_bytes // 2**20, _MOST_HOST)
+
+
+def _every_pair(menu: Menu, wants: Sequence[Want]) -> tuple[Ints, Ints]:
+    """Return the service and the offer of every pair, ascending by service."""
+    lengths = _vector([len(want.offers) for want in wants])
+    first = _vector([menu.first[id(want.offers)] for want in wants])
+    service = np.repeat(np.arange(len(wants)), lengths)
+    before = np.cumsum(lengths) - lengths
+    offer = np.arange(len(service)) - np.repeat(before - first, lengths)
+    return service, offer
+
+
+def _best_rates(menu: Menu, offer: Ints, latency: Ints) -> Ints:
+    """Return the highest rate of one replica within the latency limit, 0 without any."""
+    best = np.zeros(len(offer), dtype=np.int64)
+    for place in range(menu.rates.shape[1]):
+        meets = (place < menu.sizes[offer]) & (menu.p99[offer, place] <= latency)
+        best = np.where(meets, menu.rates[offer, place], best)
+    return best
+
+
+def ceiling_of(numerator: Ints, denominator: Ints) -> Ints:
+    """Return quotients rounded up."""
+    return -(-numerator // denominator)
+
+
+def _vector(amounts: Sequence[int]) -> Ints:
+    return np.array(amounts, dtype=np.int64)
