@@ -32,6 +32,7 @@ from kwatt.units import Power, nearest
 MOST_BUDGETS: Final = 40  # budgets considered, the tightest first
 MOST_NODE_ROWS: Final = 2000  # services x kinds up to which whole nodes are counted
 ENOUGH: Final = Fraction(1, 2000)  # with a gap this small budgets are not considered
+ENOUGH_AT_SCALE: Final = Fraction(1, 100)
 ALL_AT_ONCE: Final = 4000  # columns; where there are more, services are put together in blocks
 BLOCKS: Final = 64
 MOST_FIRST_PRICE: Final = 2**36
@@ -78,15 +79,17 @@ def bound_of(draft: Draft, totals: Totals) -> Proof:
         return _proof(posed.constant, totals)
     if not is_available():
         return Proof(None, "the solver highspy could not be imported")
+    relaxation = relaxation_of(posed.capacity, posed.columns, posed.constant)
+    by_prices = Fraction(value_of(relaxation, prices_of(relaxation))[0], SCALE)
     problem = _Problem(posed.constant, posed.capacity, posed.columns)
+    if _gap(totals.draw.milliwatts, nearest(by_prices)) <= problem.enough:
+        return _proof(nearest(by_prices), totals)
     value, reason, saved = _solved(problem, draft, totals)
     if value is None:
         return Proof(None, reason)
-    relaxation = relaxation_of(posed.capacity, posed.columns, posed.constant)
-    if relaxation.counts_hosts:  # cpu and memory are left out of the program
-        value = max(value, nearest(Fraction(value_of(relaxation, prices_of(relaxation))[0], SCALE)))
     names = [budget.name for budget in draft.layout.budgets]
-    return _proof(value, totals)._replace(saved={names[b]: price for b, price in saved.items()})
+    saved_by_name = {names[budget]: price for budget, price in saved.items()}
+    return _proof(nearest(max(value, by_prices)), totals)._replace(saved=saved_by_name)
 
 
 class _Posed(NamedTuple):
@@ -118,6 +121,19 @@ class _Problem:
     def __init__(self, constant: int, capacity: Capacity, columns: Columns) -> None:
         self.capacity, self._constant, self._columns = capacity, constant, columns
         self._densities = densities_of(capacity, columns.menu)
+        pairs = len(columns.starts) * len(capacity.kinds)
+        self._whole = pairs <= MOST_NODE_ROWS and bool(capacity.opening.any())
+        self._few = len(columns.service) <= ALL_AT_ONCE
+
+    @property
+    def enough(self) -> Fraction:
+        """Return the gap with which the bound of class prices is good: solving takes long at scale."""
+        return ENOUGH if self._whole or self._few else ENOUGH_AT_SCALE
+
+    @property
+    def is_priced(self) -> bool:
+        """Tell whether class prices prove as much as the solver would, budgets left aside."""
+        return not self._whole
 
     def densest(self) -> dict[int, float]:
         """Return the most watts above idle for one NPU, by kind."""
@@ -125,33 +141,37 @@ class _Problem:
 
     def solved(self, budgets: tuple[int, ...]) -> tuple[Fraction | None, str, Sequence[int]]:
         """Return the bound in milliwatts within the budgets, or None with the reason; and their prices."""
-        kinds, services = len(self.capacity.kinds), len(self._columns.starts)
-        whole = services * kinds <= MOST_NODE_ROWS and bool(self.capacity.opening.any())
-        few = len(self._columns.service) <= ALL_AT_ONCE
-        pools = pools_of(self.capacity, budgets, whole=whole)
+        services = len(self._columns.starts)
         relaxation = Relaxation(
             constant=self._constant,
             columns=self._columns,
-            pools=pools,
-            kinds=kinds,
+            pools=pools_of(self.capacity, budgets, whole=self._whole),
+            kinds=len(self.capacity.kinds),
             densities=self._densities,
             rooms=tuple(self.capacity.rooms[b] for b in budgets),
-            counts_nodes=whole,
+            counts_nodes=self._whole,
         )
-        return _highest(relaxation, services if whole or few else min(services, BLOCKS))
+        at_once = self._whole or self._few
+        return _highest(relaxation, services if at_once else min(services, BLOCKS))
 
 
 def _solved(
     problem: _Problem, draft: Draft, totals: Totals
-) -> tuple[int | None, str, dict[int, Fraction]]:
+) -> tuple[Fraction | None, str, dict[int, Fraction]]:
     """Return the bound in milliwatts, with the tightest budgets where it is not close without them."""
-    value, reason, _ = problem.solved(())
-    if value is None or _gap(totals.draw.milliwatts, nearest(value)) <= ENOUGH:
-        return None if value is None else nearest(value), reason, {}
+    alone: Fraction | None = None
+    if not problem.is_priced:
+        alone, reason, _ = problem.solved(())
+        if alone is None or _gap(totals.draw.milliwatts, nearest(alone)) <= problem.enough:
+            return alone, reason, {}
     tight = tightest(problem.capacity, problem.densest(), draft.committed.room.tolist())
-    within, _, prices = problem.solved(tight[:MOST_BUDGETS]) if tight else (None, "", ())
+    if not tight:
+        return alone or Fraction(0), "", {}
+    within, reason, prices = problem.solved(tight[:MOST_BUDGETS])
     saved = {budget: Fraction(price, SCALE) for budget, price in zip(tight, prices, strict=False)}
-    return nearest(value if within is None else max(value, within)), "", saved
+    if within is None or alone is None:
+        return within or alone, reason, saved
+    return max(alone, within), "", saved
 
 
 def _highest(relaxation: Relaxation, blocks: int) -> tuple[Fraction | None, str, Sequence[int]]:

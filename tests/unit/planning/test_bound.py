@@ -130,8 +130,9 @@ def test_a_solver_that_fails_leaves_the_plan_without_a_bound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Program, "prices", lambda self: None)
+    opened = b.budget(empty_off=True)  # class prices know of no whole nodes
 
-    result = proven_plan(b.snapshot([b.service()]))
+    result = proven_plan(b.snapshot([b.service()], budgets=[opened]))
 
     assert (result.bound, result.unproven) == (None, "the solver found no prices")
 
