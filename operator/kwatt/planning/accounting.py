@@ -49,6 +49,16 @@ def rows_of(layout: Layout, holdings: Mapping[ServiceKey, Sequence[Holding]]) ->
 
 def hash_of(placements: Iterable[Placement]) -> str:
     """Return SHA-256 over the placements."""
+    return hash_of_lines([lines_of(placements)])
+
+
+def hash_of_lines(lines: Iterable[str]) -> str:
+    """Return SHA-256 over placements, of which `lines` has some each."""
+    return hashlib.sha256(f"[{','.join(filter(None, lines))}]".encode()).hexdigest()
+
+
+def lines_of(placements: Iterable[Placement]) -> str:
+    """Return placements as they are hashed, "" for none."""
     lines = [
         [
             *p.service,
@@ -62,8 +72,7 @@ def hash_of(placements: Iterable[Placement]) -> str:
         ]
         for p in placements
     ]
-    canonical = json.dumps(lines, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return json.dumps(lines, ensure_ascii=True, separators=(",", ":"))[1:-1]
 
 
 def budget_uses(layout: Layout, rows: Sequence[Row]) -> tuple[BudgetUse, ...]:
@@ -91,7 +100,7 @@ def totals_of(
     planned = rounded_sum([row.planned for row in rows]) + stuck
     whole = sum(_is_whole(service, served) for service in services)
     partly = sum(0 < served.get(s.key, 0) < s.target.micros for s in services)
-    starts, moves, evictions = _changes(rows, services)
+    starts, moves, evictions = changes_of(rows, services)
     return Totals(
         planned=Power(planned),
         reserved=Power(reserved),
@@ -201,7 +210,7 @@ def _is_whole(service: Service, served: Mapping[ServiceKey, int]) -> bool:
     return service.held is None and is_served
 
 
-def _changes(rows: Sequence[Row], services: Sequence[Service]) -> tuple[int, int, int]:
+def changes_of(rows: Sequence[Row], services: Sequence[Service]) -> tuple[int, int, int]:
     """Count replicas started, moved (dropped, and another of the service started), and evicted."""
     planned: dict[ServiceKey, Counter[tuple[Variant, str]]] = {}
     for row in rows:

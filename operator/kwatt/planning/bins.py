@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from kwatt.planning.closed import ClosedNodes
-from kwatt.planning.layout import Ints, Layout
+from kwatt.planning.layout import UNLIMITED, Ints, Layout
 from kwatt.planning.ledger import Ledger, quota_needs
 from kwatt.planning.options import Demand
 
@@ -50,19 +50,23 @@ class Bins:
         self._known_at = 0
         self._too_many: dict[tuple[int, ...], int] = {}
         self.opened = 0  # milliwatts of all that was opened
-        self._pools: list[_Pool] = []
+        self._pools: list[NodePool] = []
         self._numbers: dict[int, int] = {}
-        self._of_node: dict[int, list[_Pool]] = {}
+        self._of_node: dict[int, list[NodePool]] = {}
 
     def pool(self, nodes: Ints) -> int:
         """Return the number of a pool; equal arrays must be one object."""
         if id(nodes) not in self._numbers:
             self._numbers[id(nodes)] = len(self._pools)
-            pool = _Pool(self, nodes)
+            pool = self.pool_over(nodes)
             self._pools.append(pool)
             for number in pool.nodes:
                 self._of_node.setdefault(number, []).append(pool)
         return self._numbers[id(nodes)]
+
+    def pool_over(self, nodes: Ints) -> NodePool:
+        """Make a pool of some nodes."""
+        return NodePool(self, nodes)
 
     def is_open(self, number: int) -> bool:
         """Tell whether a replica on the node opens nothing."""
@@ -165,6 +169,22 @@ class Bins:
         for number, count in counts:
             self.put(number, piece, -count)
 
+    def withdraw(self, number: int) -> None:
+        """Take a node that holds nothing out of use; what budgets count for it stays counted."""
+        self._use(number, -UNLIMITED, 0)
+
+    def readmit(self, number: int) -> None:
+        """Take a node that was withdrawn into use again."""
+        self._use(number, UNLIMITED, int(self.layout.opening[number]))
+
+    def _use(self, number: int, more: int, opening: int) -> None:
+        self.npus[number] += more
+        self.pods[number] += more
+        self.opening[number] = opening
+        self.freed += 1
+        for pool in self._of_node.get(number, ()):
+            pool.offer(number)
+
     def _quota(self, piece: Piece) -> int:
         left = self.quotas.get(piece.demand.namespace)
         if not left:
@@ -182,7 +202,7 @@ class Bins:
                 left[key] -= needs.get(key[1], 0) * replicas
 
 
-class _Pool:
+class NodePool:
     """The nodes that admit some pods: the open ones by size of replica, the closed ones by cost."""
 
     def __init__(self, bins: Bins, nodes: Ints) -> None:

@@ -22,6 +22,7 @@ class ClosedNodes:
     def __init__(self, bins: Bins, nodes: list[int]) -> None:
         self._bins = bins
         self._domain = bins.layout.domain_numbers.tolist()
+        self._costs: list[int] = bins.layout.opening.tolist()
         self._closed: dict[int, list[tuple[int, int, int]]] = {}  # each, the larger node first
         self._npus: dict[int, int] = {}
         self._opening: dict[int, int] = {}
@@ -43,7 +44,7 @@ class ClosedNodes:
             return
         sign = 1 if is_closed else -1
         self._npus[domain] = self._npus.get(domain, 0) + sign * self._size(number)
-        self._opening[domain] = self._opening.get(domain, 0) + sign * bins.opening[number]
+        self._opening[domain] = self._opening.get(domain, 0) + sign * self._costs[number]
         if not is_closed:
             self._known.discard(number)
             return

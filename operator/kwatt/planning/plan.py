@@ -38,49 +38,60 @@ def plan(snapshot: Snapshot) -> Plan:
     that pays. Equal snapshots give equal plans, whatever the order of their parts. The bound is what class
     prices prove, budgets left aside.
     """
-    drafted = _improved(_drafted(snapshot))
-    planned = with_worth(_plan_of(drafted), snapshot)
-    proof = bound_by_prices(drafted.draft, planned.totals, drafted.market)
+    return plan_of(drafted(snapshot))
+
+
+def plan_of(made: Drafted) -> Plan:
+    """Return the plan that a draft makes, with the bound that its class prices prove."""
+    planned = with_worth(_plan_of(made), made.draft.snapshot)
+    proof = bound_by_prices(made.draft, planned.totals, made.market)
     return replace(planned, bound=proof.bound, unproven=proof.reason)
 
 
 def proven_plan(snapshot: Snapshot) -> Plan:
     """Return the same plan with the highest bound on the draw that a solver helps to prove."""
-    drafted = _improved(_drafted(snapshot))
-    planned = _plan_of(drafted)
-    proof = bound_of(drafted.draft, planned.totals)
+    made = drafted(snapshot)
+    planned = _plan_of(made)
+    proof = bound_of(made.draft, planned.totals)
     planned = with_proven_worth(planned, snapshot, _planned, proof.saved)
     return replace(planned, bound=proof.bound, unproven=proof.reason)
 
 
 def _planned(snapshot: Snapshot) -> Plan:
-    return _plan_of(_improved(_drafted(snapshot)))
+    return _plan_of(drafted(snapshot))
 
 
-class _Drafted(NamedTuple):
+def drafted(snapshot: Snapshot) -> Drafted:
+    """Decide who holds what."""
+    return _improved(_drafted(snapshot))
+
+
+class Drafted(NamedTuple):
+    """Who holds what, who is short, and what moves."""
+
     draft: Draft
     unplaced: Sequence[Unplaced] = ()
     market: Market | None = None  # where all that is placed came from it
     moves: tuple[Move, ...] = ()
 
 
-def _improved(drafted: _Drafted) -> _Drafted:
+def _improved(made: Drafted) -> Drafted:
     """Solve small clusters exactly, and move replicas that run where that is allowed and pays.
 
     What a market proves holds for its own plan.
     """
-    draft = drafted.draft
+    draft = made.draft
     if draft.is_mixed:  # what both look for are services with replicas that are alike
-        return drafted
+        return made
     if improve_exactly(draft, lambda snapshot: _drafted(snapshot).draft):
-        drafted = _Drafted(draft, _explain_upwards(draft, _levels(draft.snapshot.services)))
+        made = Drafted(draft, _explain_upwards(draft, _levels(draft.snapshot.services)))
     horizons = horizons_of(draft.snapshot)
     if not horizons:
-        return drafted
-    return drafted._replace(moves=move_running(draft, horizons), market=None)
+        return made
+    return made._replace(moves=move_running(draft, horizons), market=None)
 
 
-def _drafted(snapshot: Snapshot) -> _Drafted:
+def _drafted(snapshot: Snapshot) -> Drafted:
     levels = _levels(snapshot.services)
     draft, everybody = Draft(snapshot), [service for level in levels for service in level]
     market = _all_at_once(draft, everybody)
@@ -91,8 +102,8 @@ def _drafted(snapshot: Snapshot) -> _Drafted:
         few = len(waiting) <= max(MOST_WAITING, len(everybody) // 50)
         return _by_level(Draft(snapshot, _seats(draft, everybody) if few else {}), levels)
     if short:
-        return _Drafted(draft, _explain_upwards(draft, levels))
-    return _Drafted(draft, market=market)
+        return Drafted(draft, _explain_upwards(draft, levels))
+    return Drafted(draft, market=market)
 
 
 def _all_at_once(draft: Draft, everybody: Sequence[Service]) -> Market | None:
@@ -131,7 +142,7 @@ def _explain_upwards(draft: Draft, levels: Sequence[Sequence[Service]]) -> list[
     return unplaced
 
 
-def _by_level(draft: Draft, levels: Sequence[Sequence[Service]]) -> _Drafted:
+def _by_level(draft: Draft, levels: Sequence[Sequence[Service]]) -> Drafted:
     unplaced: list[Unplaced] = []
     for level in levels:
         draft.open_level(level)
@@ -142,7 +153,7 @@ def _by_level(draft: Draft, levels: Sequence[Sequence[Service]]) -> _Drafted:
         place_newcomers(draft, [s for s in short_of(draft, level) if not draft.holding(s)])
         complete(draft, level)
         unplaced += _explain(draft, level, MOST_RELAXED - len(unplaced))
-    return _Drafted(draft, unplaced)
+    return Drafted(draft, unplaced)
 
 
 def _order(service: Service) -> tuple[int, ServiceKey]:
@@ -178,8 +189,8 @@ def _explain(draft: Draft, level: Iterable[Service], relaxed: int) -> list[Unpla
     return found
 
 
-def _plan_of(drafted: _Drafted) -> Plan:
-    draft = drafted.draft
+def _plan_of(made: Drafted) -> Plan:
+    draft = made.draft
     rows = rows_of(draft.layout, draft.holdings)
     placements = tuple(row.placement for row in rows)
     served = {
@@ -187,9 +198,9 @@ def _plan_of(drafted: _Drafted) -> Plan:
     }
     return Plan(
         placements=placements,
-        unplaced=tuple(sorted(drafted.unplaced, key=lambda u: u.service)),
+        unplaced=tuple(sorted(made.unplaced, key=lambda u: u.service)),
         budgets=budget_uses(draft.layout, rows),
         totals=totals_of(draft.layout, rows, draft.snapshot.services, served),
         hash=hash_of(placements),
-        moves=drafted.moves,
+        moves=made.moves,
     )

@@ -19,7 +19,7 @@ from kwatt.model.plan import Plan
 from kwatt.observation.memory import Memory
 from kwatt.observation.observe import Observation, observe
 from kwatt.observation.values import ParsedClass, ParsedProfile
-from kwatt.planning.plan import plan
+from kwatt.planning.incremental import Planner
 from kwatt.reconciler.alarm import Again
 from kwatt.reconciler.applying import Applier
 from kwatt.reconciler.describing import Findings, status_changes
@@ -50,23 +50,25 @@ class Parts:
 
 
 class Cycle:
-    """Runs cycles; remembers the last plan's hash, to log when it changes, and what it observed last."""
+    """Runs cycles; remembers the last plan and its hash, to log when it changes, and what it observed last."""
 
     def __init__(self, parts: Parts, clock: Callable[[], float] = time.perf_counter) -> None:
         self._parts = parts
         self._clock = clock
         self._hash = ""
         self._memory = Memory()
+        self._planner = Planner()
 
     async def run(self, now: datetime) -> Again:
         """Observe, plan, apply, describe; return when to look again."""
         parts, limits = self._parts, self._parts.store.limits
+        planner, self._planner = self._planner, Planner()
         if parts.shares.is_overdue():
             await parts.list_pods()
         with self._step("observe"):
             observation = await self._observe(now)
         with self._step("plan"):
-            planned = await self._plan(observation)
+            planned = await self._plan(planner, observation)
         with self._step("diff"):
             advertised = parts.shares.advertised(observation.snapshot)
             changes = diff(observation.snapshot, planned, advertised)
@@ -80,6 +82,7 @@ class Cycle:
             later = await parts.reporter.report(status_changes(own, findings, now))
             await parts.reporter.tell_moves(planned.moves)
         self._show(observation, planned, changes, sent.writes)
+        self._planner = planner  # had the cycle failed, one that remembers nothing would go on
         return Again(
             seconds=_soonest(sent.retry_seconds, parts.shares.look_again_seconds(), later),
             at=_soonest(observation.boundary, changes.wake),
@@ -108,11 +111,11 @@ class Cycle:
         store.recognise(pod.uid for pod in observation.snapshot.pods)
         return observation
 
-    async def _plan(self, observation: Observation) -> Plan:
+    async def _plan(self, planner: Planner, observation: Observation) -> Plan:
         snapshot = observation.snapshot
         if len(snapshot.services) < _THREAD_FROM_SERVICES:
-            return plan(snapshot)
-        return await asyncio.to_thread(plan, snapshot)
+            return planner.plan(snapshot)
+        return await asyncio.to_thread(planner.plan, snapshot)
 
     def _scene(self, observation: Observation) -> Scene:
         store = self._parts.store

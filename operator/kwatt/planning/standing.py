@@ -1,0 +1,279 @@
+"""What stands after a plan that serves everybody: who holds what, and what that leaves. Kept between plans.
+
+A step changes one service or loses one node, and touches nobody else. While everybody is served in full,
+nobody waits behind a lower priority; where a step would leave anybody short it says so, and a plan of
+everything has to decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from kwatt.model.keys import ServiceKey
+from kwatt.model.snapshot import Service
+from kwatt.planning.bins import Counts, Piece, merged
+from kwatt.planning.capacity import is_at_home
+from kwatt.planning.draft import Draft, Holding
+from kwatt.planning.fitting import FittingBins
+from kwatt.planning.newcomers import Market
+from kwatt.planning.options import Demand, Option
+from kwatt.planning.pricelist import Candidate, PriceList, price_list
+
+
+class Delta(NamedTuple):
+    """Holdings of the services that a step touched, before and after; None where there are none.
+
+    `is_covered` is False where somebody would be short, or could stay only by a closer look: then
+    nothing was changed, and everything has to be planned.
+    """
+
+    before: Mapping[ServiceKey, Holding | None] = {}
+    after: Mapping[ServiceKey, Holding | None] = {}
+    is_covered: bool = True
+
+    @property
+    def starts(self) -> int:
+        """Return how many replicas start."""
+        return sum(
+            started(self.before[key], holding) for key, holding in self.after.items() if holding
+        )
+
+
+NOT_COVERED = Delta(is_covered=False)
+
+
+class Standing:
+    """Services that are all served in full, by key, with a holding each."""
+
+    def __init__(self, draft: Draft, prices: PriceList) -> None:
+        self._draft, self._prices, self.layout = draft, prices, draft.layout
+        self.bins = FittingBins(draft.layout, draft.committed)
+        self.services = {service.key: service for service in draft.snapshot.services}
+        self.holdings = {key: holdings[0] for key, holdings in draft.holdings.items()}
+        self.on_node: dict[int, set[ServiceKey]] = {}
+        for key, holding in self.holdings.items():
+            self._note(key, holding)
+        self._prepare()
+
+    def room(self) -> list[int]:
+        """Return the headroom of each budget in milliwatts, with an unlimited entry behind the last."""
+        return list(self.bins.room)
+
+    def change(self, service: Service) -> Delta:
+        """Serve a new service, or one that asks for something else now."""
+        before = self.holdings.get(service.key)
+        if service.held is not None:
+            return NOT_COVERED
+        after = self._served(service, before)
+        if after is None:
+            return NOT_COVERED
+        self.services[service.key] = service
+        return self.settle({service.key: before}, {service.key: after})
+
+    def remove(self, key: ServiceKey) -> Delta:
+        """Take everything back from a service that is gone."""
+        before = self.holdings[key]
+        self.take(before, before.counts)
+        del self.services[key]
+        return self.settle({key: before}, {key: None})
+
+    def lose(self, node: str) -> Delta:
+        """Serve elsewhere what ran on a node that is gone; the node takes nothing any more."""
+        number = self.layout.numbers[node]
+        lost = sorted(self.on_node.get(number, ()), key=self.order)
+        before = {key: self.holdings[key] for key in lost}
+        for key in lost:
+            self.take(before[key], only(before[key], number))
+        self.bins.withdraw(number)
+        after: dict[ServiceKey, Holding] = {}
+        for key in lost:
+            found = self._replaced(self.services[key], before[key], number)
+            if found is None:
+                self.undo_loss(number, before, after)
+                return NOT_COVERED
+            after[key] = found
+        return self.settle(before, after)
+
+    def regain(self, node: str) -> None:
+        """Let a node that was lost take replicas again."""
+        self.bins.readmit(self.layout.numbers[node])
+
+    def put_back(self, delta: Delta) -> None:
+        """Give services that lost a node, which is in use again, what they held before."""
+        for holding in delta.after.values():
+            if holding:
+                self.take(holding, holding.counts)
+        for holding in delta.before.values():
+            if holding:
+                self.bins.restore(_piece_of(holding.demand), list(holding.counts))
+        self.settle(delta.after, delta.before)
+
+    def _prepare(self) -> None:
+        """Sort the nodes on which services run by what is free, so that the first steps need not."""
+        alike: dict[object, tuple[ServiceKey, Option]] = {}
+        for key, holding in self.holdings.items():
+            shape, variant = self.services[key].shape, holding.demand.variant
+            if holding.option:
+                fit = shape, variant.npu_class, variant.resource
+                alike.setdefault(fit, (key, holding.option))
+        for key, option in alike.values():
+            self.piece(self.services[key], option)
+
+    def undo_loss(
+        self, number: int, before: Mapping[ServiceKey, Holding], after: Mapping[ServiceKey, Holding]
+    ) -> None:
+        """Take a withdrawn node into use again, with all that services held; some hold `after` by now."""
+        self.bins.readmit(number)
+        for key, holding in before.items():
+            if key in after:
+                self.take(after[key], after[key].counts)
+            missing = holding.counts if key in after else only(holding, number)
+            self.bins.restore(_piece_of(holding.demand), list(missing))
+
+    def order(self, key: ServiceKey) -> tuple[int, int, ServiceKey]:
+        """Return the order in which services find room: the largest replicas have the least choice."""
+        return -self.holdings[key].demand.variant.npus, -self.services[key].priority, key
+
+    def _served(self, service: Service, before: Holding | None) -> Holding | None:
+        best = self._prices.best(service, before.demand.variant if before else None)
+        if best is None:
+            return None
+        if before is not None and best.option.variant == before.demand.variant:
+            if best.option.demand != before.demand:  # pods of another shape may fit where they run
+                return None
+            grown = self._resized(service, before, best)
+            if grown is not None:
+                return grown
+        return self._moved(service, before, best)
+
+    def _resized(self, service: Service, before: Holding, wanted: Candidate) -> Holding | None:
+        """Start or drop replicas of the same variant."""
+        more = wanted.replicas - before.replicas
+        counts: Iterable[tuple[int, int]] = before.counts
+        if more < 0:
+            dropped = list(self._first_to_go(before, -more))
+            self.take(before, dropped)
+            counts = merged([*counts, *((number, -count) for number, count in dropped)])
+        elif more > 0:
+            placed = self.bins.place(self.piece(service, wanted.option), more)
+            if placed is None:
+                return None
+            counts = merged([*counts, *placed])
+        return Holding(before.demand, wanted.option, tuple(c for c in counts if c[1]))
+
+    def _moved(self, service: Service, before: Holding | None, best: Candidate) -> Holding | None:
+        """Place all replicas anew, as the cheapest candidate that there is room for."""
+        if before is not None:
+            self.take(before, before.counts)
+        found = self._placed(service, best)
+        if found is None:
+            others = (self._placed(service, c) for c in self._prices.candidates(service))
+            found = next((holding for holding in others if holding), None)
+        if found is None and before is not None:
+            self.bins.restore(_piece_of(before.demand), list(before.counts))
+        return found
+
+    def _replaced(self, service: Service, before: Holding, number: int) -> Holding | None:
+        """Serve elsewhere what a service held on a node, which was taken back."""
+        missing = sum(count for _, count in only(before, number))
+        left = tuple(c for c in before.counts if c[0] != number)
+        rest = Holding(before.demand, before.option, left)
+        if before.option is not None:
+            placed = self.bins.place(self.piece(service, before.option), missing)
+            if placed is not None:
+                return Holding(before.demand, before.option, merged([*left, *placed]))
+        best = self._prices.best(service, None)
+        return self._moved(service, rest, best) if best else None
+
+    def _placed(self, service: Service, candidate: Candidate) -> Holding | None:
+        option = candidate.option
+        counts = self.bins.place(self.piece(service, option), candidate.replicas)
+        return Holding(option.demand, option, merged(counts)) if counts else None
+
+    def _first_to_go(self, holding: Holding, excess: int) -> Iterator[tuple[int, int]]:
+        """Yield nodes with replicas to drop: lost and cordoned nodes first, then those emptied soonest."""
+        nodes, bins = self._draft.layout.nodes, self.bins
+
+        def order(place: tuple[int, int]) -> tuple[bool, bool, int, int]:
+            node = nodes[place[0]]
+            return (
+                node.ready,
+                not node.unschedulable,
+                node.npus_allocatable - bins.npus[place[0]],
+                place[0],
+            )
+
+        for number, count in sorted(holding.counts, key=order):
+            dropped = min(count, excess)
+            yield number, dropped
+            excess -= dropped
+            if not excess:
+                return
+
+    def piece(self, service: Service, option: Option) -> Piece:
+        """Return what a replica takes, with the nodes that admit it."""
+        pool = self.bins.pool(self._draft.pool(service, option.variant))
+        return _piece_of(option.demand, pool)
+
+    def take(self, holding: Holding, counts: Sequence[tuple[int, int]]) -> None:
+        """Take some replicas of a holding off their nodes."""
+        self.bins.take(_piece_of(holding.demand), list(counts))
+
+    def settle(
+        self,
+        before: Mapping[ServiceKey, Holding | None],
+        after: Mapping[ServiceKey, Holding | None],
+    ) -> Delta:
+        """Note what services hold now, which the bins know already."""
+        for key, holding in before.items():
+            for number, _ in holding.counts if holding else ():
+                self.on_node[number].discard(key)
+        for key, holding in after.items():
+            if holding is None:
+                del self.holdings[key]
+            else:
+                self.holdings[key] = holding
+                self._note(key, holding)
+        return Delta(before, after)
+
+    def _note(self, key: ServiceKey, holding: Holding) -> None:
+        for number, _ in holding.counts:
+            self.on_node.setdefault(number, set()).add(key)
+
+
+def standing_of(draft: Draft, market: Market | None) -> Standing | None:
+    """Return what stands if everybody is served in full else None.
+
+    Replicas on nodes whose class is another by now count other watts than new ones: they are not covered.
+    """
+    services, nodes = draft.snapshot.services, draft.layout.nodes
+    if len(draft.holdings) < len(services):
+        return None
+    for holdings in draft.holdings.values():
+        holding = holdings[0]
+        at_home = all(is_at_home(nodes[n], holding.demand.variant) for n, _ in holding.counts)
+        if len(holdings) > 1 or not holding.is_whole or not at_home:
+            return None
+    prices = price_list(draft, market)
+    return Standing(draft, prices) if prices else None
+
+
+def started(before: Holding | None, after: Holding) -> int:
+    """Return how many replicas of a holding did not run before where they run now."""
+    if before is None or before.demand.variant != after.demand.variant:
+        return after.replicas
+    ran = dict(before.counts)
+    return sum(max(0, count - ran.get(number, 0)) for number, count in after.counts)
+
+
+def only(holding: Holding, number: int) -> Counts:
+    """Return the replicas of a holding on one node."""
+    return [place for place in holding.counts if place[0] == number]
+
+
+def _piece_of(demand: Demand, pool: int = -1) -> Piece:
+    variant = demand.variant
+    return Piece(
+        pool, variant.npus, 1000 * demand.watts, demand.cpu_milli, demand.memory_bytes, demand
+    )
