@@ -12,6 +12,7 @@ from kwatt.model.plan import Plan
 from kwatt.model.snapshot import Service, Snapshot
 from kwatt.planning.accounting import hash_of
 from kwatt.planning.incremental import Planner
+from kwatt.planning.ledger import Ledger
 from kwatt.planning.plan import drafted, plan
 from kwatt.planning.standing import standing_of
 from laws.audit import counted, quota_excess
@@ -163,3 +164,23 @@ def test_a_loss_is_made_good_elsewhere_and_can_be_undone(data: st.DataObject) ->
         standing.put_back(delta)
     assert standing.holdings == before
     assert standing.room() == room
+
+
+@LAW
+@given(st.data())
+def test_steps_leave_exactly_what_is_not_held(data: st.DataObject) -> None:
+    """The headroom after steps is that of a ledger that adds up all holdings anew."""
+    snapshot = data.draw(calm_snapshots())
+    made = drafted(snapshot)
+    standing = None if made.unplaced else standing_of(made.draft, made.market)
+    if standing is None:
+        return
+    for service in snapshot.services * 2:  # grows, and shrinks again
+        target = b.rate(data.draw(st.sampled_from(TARGETS)))
+        standing.change(replace(service, target=target))
+
+    ledger = Ledger(standing.layout, snapshot)
+    for holding in standing.holdings.values():
+        for number, count in holding.counts:
+            ledger.add(number, holding.demand, count)
+    assert standing.room() == ledger.room.tolist()
