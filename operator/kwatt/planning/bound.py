@@ -133,7 +133,7 @@ class _Problem:
     @property
     def is_priced(self) -> bool:
         """Tell whether class prices prove as much as the solver would, budgets left aside."""
-        return not self._whole
+        return not (self._whole or self._few)
 
     def densest(self) -> dict[int, float]:
         """Return the most watts above idle for one NPU, by kind."""
