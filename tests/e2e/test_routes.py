@@ -32,6 +32,7 @@ def gateway_api(cluster: Cluster) -> Iterator[Kubectl]:
 
 def install(kubectl: Kubectl) -> None:
     """Install HTTPRoutes; `kubectl wait` fails on a CRD that has no conditions yet, so it is asked again."""
+    eventually(lambda: "deletionTimestamp" not in kubectl.get("crd", CRD).get("metadata", {}))
     kubectl("apply", "--server-side", "-f", str(http_routes_crd()))
     eventually(lambda: kubectl("wait", "--for=condition=Established", "crd", CRD))
 
