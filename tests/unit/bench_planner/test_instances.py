@@ -143,7 +143,7 @@ def test_every_size_load_and_tightness_has_a_name() -> None:
     names = instances().keys()
 
     assert {"openb-30", "openb-60", "openb-100", "10kx20x5k-tight-40"} <= names
-    assert len(names) == 3 + len(SHAPES) * 2 * 3
+    assert len(names) == 2 * 3 + len(SHAPES) * 2 * 3
 
 
 def test_no_clock_is_read() -> None:
