@@ -126,14 +126,14 @@ class _Problem:
         self._few = len(columns.service) <= ALL_AT_ONCE
 
     @property
-    def enough(self) -> Fraction:
-        """Return the gap with which the bound of class prices is good: solving takes long at scale."""
-        return ENOUGH if self._whole or self._few else ENOUGH_AT_SCALE
+    def is_small(self) -> bool:
+        """Tell whether solving is quick; at scale class prices prove as much, budgets left aside."""
+        return self._whole or self._few
 
     @property
-    def is_priced(self) -> bool:
-        """Tell whether class prices prove as much as the solver would, budgets left aside."""
-        return not (self._whole or self._few)
+    def enough(self) -> Fraction:
+        """Return the gap with which the solver is not asked for a better bound."""
+        return ENOUGH if self.is_small else ENOUGH_AT_SCALE
 
     def densest(self) -> dict[int, float]:
         """Return the most watts above idle for one NPU, by kind."""
@@ -151,8 +151,7 @@ class _Problem:
             rooms=tuple(self.capacity.rooms[b] for b in budgets),
             counts_nodes=self._whole,
         )
-        at_once = self._whole or self._few
-        return _highest(relaxation, services if at_once else min(services, BLOCKS))
+        return _highest(relaxation, services if self.is_small else min(services, BLOCKS))
 
 
 def _solved(
@@ -160,7 +159,7 @@ def _solved(
 ) -> tuple[Fraction | None, str, dict[int, Fraction]]:
     """Return the bound in milliwatts, with the tightest budgets where it is not close without them."""
     alone: Fraction | None = None
-    if not problem.is_priced:
+    if problem.is_small:
         alone, reason, _ = problem.solved(())
         if alone is None or _gap(totals.draw.milliwatts, nearest(alone)) <= problem.enough:
             return alone, reason, {}
