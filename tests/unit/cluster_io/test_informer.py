@@ -307,9 +307,10 @@ class TestOptional:
         api.script("WATCH", say.events())
 
         start(store, OptionalInformer, served=served.append)
-        await until(lambda: store.versions == {"uid-a": "3"})
+        await until(lambda: len(served) == 3)
 
         assert served == [False, False, True]
+        assert store.versions == {"uid-a": "3"}
 
     async def test_one_answer_that_it_is_gone_is_not_believed(self, api, say, start, until):
         store, served = Store(), []
