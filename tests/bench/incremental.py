@@ -29,7 +29,6 @@ from kwatt.planning.accounting import rows_of, totals_of  # noqa: E402
 from kwatt.planning.incremental import Planner  # noqa: E402
 from kwatt.planning.plan import drafted, plan  # noqa: E402
 from kwatt.planning.standing import Delta, Standing, standing_of  # noqa: E402
-from kwatt.planning.tidying import tidy  # noqa: E402
 from kwatt.units import Throughput  # noqa: E402
 
 SIGMA = 0.5  # of the logarithm of the factor by which a rate changes; assumed
@@ -88,21 +87,14 @@ def _with_other_rate(service: Service, rng: random.Random) -> Service:
     return replace(service, target=Throughput(max(1, round(service.target.micros * factor))))
 
 
-def measure_changes(snapshot: Snapshot, options: argparse.Namespace, most_moves: int) -> None:
+def measure_changes(snapshot: Snapshot, options: argparse.Namespace) -> None:
     """Print latency, starts and drift of random changes."""
     standing, count = standing_after(snapshot), options.changes
-    latencies, starts, not_covered, moved = Latencies(), [], 0, 0
-
-    def tidied(step: Step) -> tuple[Delta, Delta]:
-        delta = step()
-        return delta, tidy(standing, delta, most_moves)
-
+    latencies, starts, not_covered = Latencies(), [], 0
     for step in random_changes(standing, count, random.Random(options.seed)):
-        delta, others = latencies.timed(lambda step=step: tidied(step))
+        delta = latencies.timed(step)
         not_covered += not delta.is_covered
         starts.append(delta.starts)
-        moved += others.starts
-    print(f"up to {most_moves} moves of others after a change: {moved} in all")
     print(f"{count} changes: {latencies}")
     starts.sort()
     print(f"  starts: mean {sum(starts) / count:.2f}, p99 {starts[int(0.99 * count)]}")
@@ -176,13 +168,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--changes", type=int, default=10_000)
     parser.add_argument("--losses", type=int, default=200)
-    parser.add_argument("--moves", type=int, nargs="+", default=[0, 12])
     options = parser.parse_args()
     snapshot = instance(options.instance, options.seed)
     measure_cycles(snapshot, options.seed)
     measure_losses(snapshot, options.losses, options.seed)
-    for most_moves in options.moves:
-        measure_changes(snapshot, options, most_moves)
+    measure_changes(snapshot, options)
     return 0
 
 

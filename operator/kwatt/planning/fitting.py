@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from kwatt.planning.bins import Bins, NodePool, Piece
 from kwatt.planning.closed import ClosedNodes
-from kwatt.planning.layout import Ints, Layout
-from kwatt.planning.ledger import Ledger
+from kwatt.planning.layout import Ints
 
 
 class FittingBins(Bins):
     """Bins that know at any time which open nodes have how many NPUs free."""
-
-    def __init__(self, layout: Layout, ledger: Ledger) -> None:
-        super().__init__(layout, ledger)
-        self._sorted: dict[int, list[_FittingPool]] = {}  # of each node
 
     def put(self, number: int, piece: Piece, count: int) -> None:
         """Put replicas on a node that takes them; a negative count takes them back."""
@@ -26,15 +21,7 @@ class FittingBins(Bins):
 
     def pool_over(self, nodes: Ints) -> NodePool:
         """Make a pool of some nodes."""
-        pool = _FittingPool(self, nodes)
-        for number in pool.nodes:
-            self._sorted.setdefault(number, []).append(pool)
-        return pool
-
-    def emptiest(self, number: int) -> Iterator[int]:
-        """Yield open nodes that admit the same pods as one node does, those with most free first."""
-        pools = self._sorted.get(number)
-        return pools[0].emptiest() if pools else iter(())
+        return _FittingPool(self, nodes)
 
 
 class _FittingPool(NodePool):
@@ -68,8 +55,3 @@ class _FittingPool(NodePool):
                 most = self.bins.fits(number, piece)
                 if most:
                     yield number, most
-
-    def emptiest(self) -> Iterator[int]:
-        """Yield the open nodes with any NPU free, those with most free first."""
-        for free in sorted(self._by_free, reverse=True):
-            yield from list(self._by_free[free])

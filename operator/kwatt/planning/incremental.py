@@ -19,7 +19,6 @@ from kwatt.planning.exact import MOST_SERVICES
 from kwatt.planning.horizons import horizons_of
 from kwatt.planning.plan import drafted, plan_of
 from kwatt.planning.standing import NOT_COVERED, Delta, Standing, standing_of
-from kwatt.planning.tidying import tidy
 
 MOST_CHANGED: Final = 20  # changed services up to which each is a step, or a 20th of all of them
 _UNPROVEN: Final = "services changed since the last bound was proven"
@@ -36,13 +35,12 @@ class _Memory(NamedTuple):
 class Planner:
     """Plans one snapshot after the other. Replicas that were planned but do not run yet keep their nodes.
 
-    With `most_moves` above 0, after each change up to so many replicas of services that did not change
-    move where that empties a node which is off when empty. Below `from_services` services nothing is
-    remembered: small clusters are solved exactly, and that takes no time. Nor where moves may pay.
+    Below `from_services` services nothing is remembered: small clusters are solved exactly, and that takes
+    no time. Nor where moves may pay.
     """
 
-    def __init__(self, most_moves: int = 0, from_services: int = MOST_SERVICES + 1) -> None:
-        self._most_moves, self._from_services = most_moves, from_services
+    def __init__(self, from_services: int = MOST_SERVICES + 1) -> None:
+        self._from_services = from_services
         self._memory: _Memory | None = None
         self._book: Book | None = None
         self._stale: set[ServiceKey] = set()  # changed by single steps, not in the book yet
@@ -73,8 +71,6 @@ class Planner:
         if not delta.is_covered:
             self._memory = None
         self._stale.update(delta.after)
-        if self._memory:
-            self._stale.update(tidy(self._memory.standing, delta, self._most_moves).after)
         return delta
 
     def _planned_anew(self, snapshot: Snapshot) -> Plan:
@@ -96,13 +92,11 @@ class Planner:
         if not any(news) and not self._stale:
             return memory.plan
         asked = [service.key for service in (*news.gone, *news.changed)]
-        deltas = [standing.remove(service.key) for service in news.gone]
+        for service in news.gone:
+            standing.remove(service.key)
         for service in news.changed:
-            deltas.append(standing.change(service))
-            if not deltas[-1].is_covered:
+            if not standing.change(service).is_covered:
                 return None
-        for delta in deltas:
-            self._stale.update(tidy(standing, delta, self._most_moves).after)
         standing.services.update((service.key, service) for service in news.seen)
         self._stale.update(asked, (service.key for service in news.seen))
         planned = self._written(memory).plan()

@@ -140,23 +140,6 @@ def test_single_steps_are_in_the_next_plan() -> None:
     assert replicas(planner.plan(world(b.service(target=300)))) == {"traffic": 3}
 
 
-def test_others_move_only_where_that_is_allowed_and_empties_a_node() -> None:
-    services = [b.service(name, 200) for name in ("bus", "cam", "door", "exit")]
-    found = {}
-    for most_moves in (0, 2):
-        planner = Planner(most_moves, from_services=0)
-        before = planner.plan(world(*services))
-        left = {name: set(nodes) for name, nodes in places(before).items()}
-        gone = next(name for name in left if left[name] == left["bus"] and name != "bus")
-        stay = next(name for name in left if left[name] != left["bus"])
-        other = next(name for name in left if name != stay and left[name] == left[stay])
-        rest = [s for s in services if s.key.name not in (gone, other)]
-        found[most_moves] = places(planner.plan(world(*rest)))
-
-    assert len({node for nodes in found[0].values() for node in nodes}) == 2
-    assert len({node for nodes in found[2].values() for node in nodes}) == 1
-
-
 def test_steps_before_any_plan_are_not_covered() -> None:
     assert not Planner().change(b.service()).is_covered
     assert not Planner().remove(TRAFFIC).is_covered
