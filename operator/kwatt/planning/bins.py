@@ -32,10 +32,15 @@ class Bins:
     """What is left, as lists by node and by budget; `pools` are the node lists that pieces point to.
 
     `open` nodes cost nothing to put a replica on: they hold replicas, or draw the same when empty.
+    `surcharges` are, by node, what an NPU there costs besides its draw because its budgets' watts are
+    scarce, in milliwatts; closed nodes are opened in the order of both.
     """
 
-    def __init__(self, layout: Layout, ledger: Ledger) -> None:
+    def __init__(self, layout: Layout, ledger: Ledger, surcharges: Ints | None = None) -> None:
         self.layout = layout
+        self.surcharges: list[int] = (
+            [0] * len(layout.nodes) if surcharges is None else surcharges.tolist()
+        )
         self.npus: list[int] = ledger.npus.tolist()
         self.cpu: list[int] = ledger.left["cpu"].tolist()
         self.memory: list[int] = ledger.left["memory"].tolist()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kwatt.planning.bins import Bins, Piece
 
-_Key = tuple[int, int, int]  # idle watts per NPU, less the watts left per NPU, domain
+_Key = tuple[int, int, int]  # cost per NPU, less the watts left per NPU, domain
 _MOST_LOOKED_AT = 4  # closed nodes of one domain, which mostly are alike
 _TOLERANCE = 16  # a domain whose watts per NPU changed by less than a 16th is as good as before
 
@@ -50,6 +50,7 @@ class ClosedNodes:
             return
         self._known.add(number)
         each = bins.opening[number] * 1024 // max(1, bins.npus[number])
+        each += bins.surcharges[number] * 1024
         entry = each, -bins.npus[number], number
         heapq.heappush(self._closed.setdefault(domain, []), entry)
         heapq.heappush(self._heap, self._key(domain))

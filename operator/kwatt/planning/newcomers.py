@@ -7,14 +7,14 @@ Nobody who runs is touched, and a service is placed in full or left alone: what 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from kwatt.model.keys import ServiceKey
 from kwatt.model.snapshot import Service
-from kwatt.planning.allotment import watts_of_nodes
+from kwatt.planning.allotment import surcharges_at, watts_of_nodes
 from kwatt.planning.bins import Bins, merged
 from kwatt.planning.capacity import Capacity, free_capacity
 from kwatt.planning.choice import Stock, chosen_at
@@ -28,6 +28,8 @@ from kwatt.planning.packing import Packing
 from kwatt.planning.pairs import Want
 from kwatt.planning.pieces import Pieces
 from kwatt.planning.prices import names_of, prices_of
+
+_DEALS: Final = 4  # how often the watts of budgets are dealt out, each time by the choice before
 
 
 class Market(NamedTuple):
@@ -66,25 +68,32 @@ def place_newcomers(draft: Draft, services: Sequence[Service]) -> Market | None:
 def _packed(
     draft: Draft, capacity: Capacity, relaxation: Relaxation, prices: Prices, pieces: Pieces
 ) -> Packing:
-    """Seat all services, at prices that know of budgets too where these bind; return the better packing."""
-    chosen, packing = _packed_at(draft, relaxation, prices, pieces)
-    dealt = watts_of_nodes(capacity, relaxation.columns, chosen)
-    if dealt is None:
-        return packing
-    with_watts = relaxation_of(capacity, relaxation.columns, dealt=dealt)
-    _, other = _packed_at(draft, with_watts, prices_of(with_watts), pieces)
-    return min(packing, other, key=lambda p: (-len(p.seats), p.cost))
+    """Seat all services, at prices that know of budgets too where these bind; return the best packing.
 
-
-def _packed_at(
-    draft: Draft, relaxation: Relaxation, prices: Prices, pieces: Pieces
-) -> tuple[Ints, Packing]:
+    Only where everybody has a seat is it worth while to look for better places under each budget.
+    """
     columns, paid, stock = relaxation.columns, paid_at(relaxation, prices), _stock(relaxation)
-    packing = Packing(Bins(draft.layout, draft.crowd), columns, pieces, paid, stock)
-    chosen = chosen_at(columns, paid, stock)
+    chosen, bins = chosen_at(columns, paid, stock), Bins(draft.layout, draft.crowd)
+    best = _filled(Packing(bins, columns, pieces, paid, stock), chosen, stock)
+    for deal in range(_DEALS):
+        dealt = watts_of_nodes(capacity, columns, chosen)
+        if dealt is None or (deal and len(best.seats) < len(columns.starts)):
+            break
+        with_watts = relaxation_of(capacity, columns, dealt=dealt)
+        priced = prices_of(with_watts)
+        paid, stock = paid_at(with_watts, priced), _stock(with_watts)
+        chosen = chosen_at(columns, paid, stock)
+        surcharges = surcharges_at(capacity, columns, chosen, priced.watts) if deal else None
+        bins = Bins(draft.layout, draft.crowd, surcharges)
+        packing = Packing(bins, columns, pieces, paid, stock, dense_first=deal > 0)
+        best = min(best, _filled(packing, chosen, stock), key=lambda p: (-len(p.seats), p.cost))
+    return best
+
+
+def _filled(packing: Packing, chosen: Ints, stock: Stock) -> Packing:
     packing.seat_anyhow(packing.make_room(chosen, stock))
     improve(packing)
-    return chosen, packing
+    return packing
 
 
 def _stock(relaxation: Relaxation) -> Stock:

@@ -15,6 +15,7 @@ from kwatt.planning.layout import Ints
 from kwatt.planning.pieces import Pieces
 
 _ROUNDS: Final = 6
+_STEPS: Final = 4  # of densities from one to its double; those of one step count as alike
 _FINE: Final = 2**30
 MOST_COLUMNS: Final = 16  # of a service that are tried, the cheapest at the prices first
 
@@ -30,12 +31,21 @@ class Seat(NamedTuple):
 class Packing:
     """Services (by number) that have a seat. Costs are in milliwatts x SCALE.
 
-    `paid` is what columns cost at the prices.
+    `paid` is what columns cost at the prices. With `dense_first` those that draw most per NPU are seated
+    first, where watts cost least, before larger ones: for budgets that bind.
     """
 
     def __init__(
-        self, bins: Bins, columns: Columns, pieces: Pieces, paid: Ints, stock: Stock
+        self,
+        bins: Bins,
+        columns: Columns,
+        pieces: Pieces,
+        paid: Ints,
+        stock: Stock,
+        *,
+        dense_first: bool = False,
     ) -> None:
+        self._dense_first = dense_first
         self.bins, self.columns, self.paid = bins, columns, paid
         self._stock, self._shares = stock, _shares(columns, stock)
         self.seats: dict[int, Seat] = {}
@@ -103,8 +113,9 @@ class Packing:
         size = columns.menu.npus[columns.offer[chosen]]
         each = self._shares[chosen] // np.maximum(1, columns.replicas[chosen])
         dense = columns.watts[chosen] * 1024 // np.maximum(1, columns.npus[chosen])
+        about = np.floor(_STEPS * np.log2(np.maximum(1, dense))) * self._dense_first
         order = np.lexsort(
-            (chosen, -columns.npus[chosen], -dense, -each, -size, self._turn(chosen))
+            (chosen, -columns.npus[chosen], -dense, -each, -size, -about, self._turn(chosen))
         )
         services = columns.service[chosen]
         return [
