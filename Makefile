@@ -48,11 +48,12 @@ lint: setup ## Lint, spelling, layers
 types: setup ## Check types strictly
 	@$(BIN)/mypy
 
-generate: setup ## Write the generated files: CRDs
+generate: setup ## Write the generated files: CRDs, versions of the chart
 	@$(BIN)/python -m kwatt.cli.crds crds
+	@$(BIN)/python tests/release/chart_version.py
 
 generated: generate ## Fail if a generated file is not current
-	@git diff --exit-code -- crds
+	@git diff --exit-code -- crds charts/kwatt/Chart.yaml
 
 unit: setup ## Unit tests and planner laws, no cluster
 	@$(BIN)/pytest -q tests/unit tests/laws
