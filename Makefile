@@ -70,6 +70,9 @@ bench: setup tools ## Measure against plain Deployments in one run, print the ta
 bench-planner: setup ## Planner against baselines, bound and clock: hours; goes on where it was stopped
 	@$(BIN)/python tests/bench/planner/run.py --write-docs
 
+image: ## Build the operator's image with docker or podman; BASE=... names another base
+	@$(PYTHON) tests/release/image.py
+
 lock: setup ## Resolve and lock the Python packages anew, with hashes and without addresses
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-tools
 	@$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-options --no-header --output-file requirements.txt pyproject.toml
@@ -78,4 +81,4 @@ lock: setup ## Resolve and lock the Python packages anew, with hashes and withou
 clean: ## Remove what was built here; the cache of control-plane programs stays
 	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test check bench bench-planner lock clean
+.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test check bench bench-planner image lock clean

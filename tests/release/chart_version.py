@@ -1,4 +1,4 @@
-"""Write the version of the package into the chart: `make generate`. The version itself is in `kwatt.__version__`."""
+"""Write the package's version, which is in `kwatt.__version__`, into the chart: `make generate`."""
 
 from __future__ import annotations
 
