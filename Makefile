@@ -73,6 +73,15 @@ bench-planner: setup ## Planner against baselines, bound and clock: hours; goes 
 image: ## Build the operator's image with docker or podman; BASE=... names another base
 	@$(PYTHON) tests/release/image.py
 
+chart: setup ## Lint the chart and test what it renders to
+	@$(BIN)/pytest -q tests/chart/test_render.py
+
+sbom: setup ## Print a bill of materials (CycloneDX) of KWatt and its locked packages
+	@$(BIN)/python tests/release/sbom.py --locked requirements.txt $$($(BIN)/python -c 'import sysconfig as s; print(s.get_path("purelib"), __import__("kwatt").__version__)')
+
+release: setup ## Make wheel, chart, CRDs, image archive, bill of materials and checksums in dist/
+	@$(BIN)/python tests/release/dist.py
+
 lock: setup ## Resolve and lock the Python packages anew, with hashes and without addresses
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-tools
 	@$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-options --no-header --output-file requirements.txt pyproject.toml
@@ -81,4 +90,4 @@ lock: setup ## Resolve and lock the Python packages anew, with hashes and withou
 clean: ## Remove what was built here; the cache of control-plane programs stays
 	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test check bench bench-planner image lock clean
+.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test check bench bench-planner image chart sbom release lock clean

@@ -50,6 +50,7 @@ def main() -> None:
     libraries = sorted(loaded([python, *below(root, stdlib), *below(root, packages)], packages))
     for library in libraries:
         copy(library, root)
+    index(root)
     compile_all(root, [Path(name) for name in wanted])
     write_bill(root, packages, [str(python), *map(str, libraries)])
 
@@ -140,6 +141,18 @@ def loaded(programs: Iterable[Path], packages: Path) -> set[Path]:
     return {path for path in found if packages not in path.parents}
 
 
+def index(root: Path) -> None:
+    """Write the loader's index: public Python images keep libpython outside its default folders."""
+    for name in ("etc/ld.so.conf", "etc/ld.so.conf.d"):
+        source, target = Path("/") / name, root / name
+        if source.is_dir():
+            shutil.copytree(source, target)
+        elif source.exists():
+            shutil.copyfile(source, target)
+    subprocess.run(["ldconfig", "-r", str(root)], check=True)
+    shutil.rmtree(root / "var", ignore_errors=True)  # its own cache, with times in it
+
+
 def compile_all(root: Path, files: Iterable[Path]) -> None:
     """Compile what is imported; nothing changes it in a read-only image, so nothing checks it there."""
     for file in files:
@@ -157,7 +170,7 @@ def write_bill(root: Path, packages: Path, files: list[str]) -> None:
     """Write what the image is made of."""
     version = re.findall(r'__version__ = "(.+)"', (packages / "kwatt/__init__.py").read_text())[0]
     epoch = int(os.environ.get("SOURCE_DATE_EPOCH") or 0)
-    text = json.dumps(sbom.bill(str(packages), version, files, epoch), indent=1)
+    text = json.dumps(sbom.bill(str(packages), version, files, epoch=epoch), indent=1)
     (root / "usr/share/sbom/kwatt.cdx.json").write_text(text)
 
 

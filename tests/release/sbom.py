@@ -1,9 +1,10 @@
 """Write a CycloneDX 1.6 bill of materials of a folder of installed Python packages.
 
-    python sbom.py PACKAGES VERSION [--debian FILE]... > kwatt.cdx.json
+    python sbom.py PACKAGES VERSION [--locked requirements.txt] [--debian FILE]... > kwatt.cdx.json
 
-What is said of a package is what its own metadata says. With `--debian`, the Debian packages that own these
-files are listed too. Standard library only: it runs inside the image's build. The time is SOURCE_DATE_EPOCH.
+What is said of a package is what its own metadata says. With `--locked`, only packages that the file
+locks are listed; with `--debian`, the Debian packages that own these files are listed too. Standard
+library only: it runs inside the image's build. The time is SOURCE_DATE_EPOCH.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -19,16 +21,23 @@ import uuid
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 Component = dict[str, Any]
 ROOT = "pkg:pypi/kwatt@{version}"
 
 
-def bill(packages: str, version: str, debian: Sequence[str] = (), epoch: int = 0) -> dict[str, Any]:
+def bill(
+    packages: str,
+    version: str,
+    debian: Sequence[str] = (),
+    locked: frozenset[str] | None = None,
+    epoch: int = 0,
+) -> dict[str, Any]:
     """Return the bill of materials; the same packages give the same bill, byte for byte."""
     parts = sorted(
-        [*python_packages(packages), interpreter(), *debian_packages(debian)],
+        [*python_packages(packages, locked), interpreter(), *debian_packages(debian)],
         key=lambda part: str(part["bom-ref"]),
     )
     root = ROOT.format(version=version)
@@ -54,15 +63,26 @@ def bill(packages: str, version: str, debian: Sequence[str] = (), epoch: int = 0
     }
 
 
-def python_packages(folder: str) -> list[Component]:
-    """Return a component for every distribution that is installed in a folder."""
-    found = metadata.distributions(path=[folder])
-    return [_python_package(one) for one in found if one.name != "kwatt"]
+def python_packages(folder: str, locked: frozenset[str] | None = None) -> list[Component]:
+    """Return a component for every distribution that is installed in a folder, KWatt left out."""
+    found = [one for one in metadata.distributions(path=[folder]) if one.name != "kwatt"]
+    return [_python_package(one) for one in found if locked is None or plain(one.name) in locked]
+
+
+def locked_names(requirements: str) -> frozenset[str]:
+    """Return the names of the packages that the text of a lock file names."""
+    return frozenset(
+        plain(name) for name in re.findall(r"^([\w.-]+)==", requirements, re.MULTILINE)
+    )
+
+
+def plain(name: str) -> str:
+    """Return the normal form of a package's name (PyPA, "Names and normalization")."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _python_package(one: metadata.Distribution) -> Component:
-    name = one.name.lower().replace("_", "-").replace(".", "-")
-    purl = f"pkg:pypi/{name}@{one.version}"
+    purl = f"pkg:pypi/{plain(one.name)}@{one.version}"
     part = {
         "type": "library",
         "bom-ref": purl,
@@ -131,9 +151,11 @@ def main() -> None:
     parser.add_argument("packages")
     parser.add_argument("version")
     parser.add_argument("--debian", action="append", default=[], metavar="FILE")
+    parser.add_argument("--locked", type=Path, metavar="FILE")
     told = parser.parse_args()
+    locked = locked_names(told.locked.read_text(encoding="utf-8")) if told.locked else None
     epoch = int(os.environ.get("SOURCE_DATE_EPOCH") or 0)
-    json.dump(bill(told.packages, told.version, told.debian, epoch), sys.stdout, indent=1)
+    json.dump(bill(told.packages, told.version, told.debian, locked, epoch), sys.stdout, indent=1)
 
 
 if __name__ == "__main__":
