@@ -119,8 +119,9 @@ def test_nothing_is_lost_from_before_the_chart_to_a_second_install(
     assert len(running) == 3
 
     def unchanged() -> None:
+        now = possessions(kubectl)
         assert replicas(world) == running
-        assert {key: possessions(kubectl).get(key) for key in owned} == owned
+        assert {key: now.get(key) for key in owned} == owned
 
     with pytest.raises(Refused, match="exists and cannot be imported"):
         install(kubectl)
