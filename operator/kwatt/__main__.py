@@ -55,6 +55,9 @@ def _command(argv: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _run(argv: list[str]) -> int:
+    # The first process of a container ignores a signal that nobody handles: ended while it starts, it would
+    # go on for its whole grace period and even take the Lease. Later kopf handles it.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     from kwatt.cli import run  # noqa: PLC0415 - see above
 
     return run.main(argv)
