@@ -14,6 +14,7 @@ import yaml
 from cluster.cluster import Cluster
 
 Body = dict[str, Any]
+AGENT = "intruder"  # how the audit log tells these requests from the operator's own
 _CONTENT = {
     "apply": "application/apply-patch+yaml",
     "merge": "application/merge-patch+json",
@@ -70,7 +71,11 @@ class Intruder:
 
     def _send(self, method: str, path: str, body: Any, content: str) -> Answer:
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content}
+        headers = {
+            "Authorization": f"Bearer {self._token}",
+            "Content-Type": content,
+            "User-Agent": AGENT,
+        }
         request = urllib.request.Request(self._url + path, data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30, context=self._tls) as answer:
