@@ -168,6 +168,7 @@ def test_a_running_replica_can_not_be_marked_or_disowned_but_deleted(stage: Stag
         ({"labels": {"kwatt.dev/service": "other"}}, OURS),
         ({"labels": {"kwatt.dev/variant": None}}, OURS),
         ({"ownerReferences": None}, "stays as it is"),
+        ({"finalizers": ["tenant.example.com/stay"]}, "may delay the end"),
     ):
         assert why in stage.tenant.patch(path, {"metadata": metadata}).refused()
     stage.tenant.patch(path, {"metadata": {"labels": {"mine": "yes"}}}).granted()

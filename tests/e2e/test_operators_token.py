@@ -106,3 +106,11 @@ def test_what_others_made_can_be_neither_changed_nor_deleted(
         assert "only objects with the label" in thief.delete(path).refused()
     label = {"metadata": {"labels": {"a": "b"}}}
     assert "only pods" in thief.patch(tenancy.core(team, "pods", "theirs"), label).refused()
+
+
+def test_no_pod_of_kubernetes_own_can_be_evicted(thief: Intruder, kubectl: Kubectl) -> None:
+    kubectl("run", "proxy", "--image=a", "-n", "kube-system")
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "proxy"}}
+    path = tenancy.core("kube-system", "pods", "proxy", "eviction")
+
+    assert "namespaces of Kubernetes'" in thief.create(path, eviction).refused()
