@@ -48,10 +48,15 @@ def given(roles: Path) -> set[Right]:
     }
 
 
+def log_of(cluster: Cluster) -> Path:
+    """Return where a local cluster keeps its audit log."""
+    folder = cluster.kubeconfig.parent / "clusters" / cluster.name
+    return folder / "logs" / "audit.log"
+
+
 def requests(cluster: Cluster) -> list[Request]:
     """Return every request of the operator for a resource; the audit policy logs nobody else's."""
-    folder = cluster.kubeconfig.parent / "clusters" / cluster.name
-    with (folder / "logs" / "audit.log").open() as log:
+    with log_of(cluster).open() as log:
         return [request for line in log if line.endswith("\n") for request in _request(line)]
 
 

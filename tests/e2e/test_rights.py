@@ -22,6 +22,8 @@ EVERYBODYS = {Right("authorization.k8s.io", "selfsubjectaccessreviews", "create"
 @pytest.fixture
 def seen(cluster: Cluster) -> list[rights.Request]:
     """Lend what the operator asked for so far."""
+    if not rights.log_of(cluster).exists():
+        pytest.skip("this cluster keeps no audit log within reach")
     return rights.requests(cluster)
 
 
