@@ -11,19 +11,23 @@ import pytest
 
 from cluster import cluster as local
 from cluster.cluster import Cluster
-from e2e.harness import Kubectl, Operator, operator_running
+from e2e.harness import Kubectl, Operator, install_policies, operator_running
 
-CRDS = Path(__file__).resolve().parents[1] / "crds"
+TESTS = Path(__file__).resolve().parent
+CRDS = TESTS.parent / "crds"
+AUDIT_POLICY = TESTS / "e2e" / "audit-policy.yaml"
 OWN = "inferenceservices,npuclasses,modelprofiles,powerbudgets"
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """Run one control plane for all tests of a session, with KWatt's CRDs."""
-    with local.cluster(f"test-{os.getpid()}-{secrets.token_hex(2)}") as running:
+    """Run one control plane for all tests of a session, with KWatt's CRDs and admission policies."""
+    name = f"test-{os.getpid()}-{secrets.token_hex(2)}"
+    with local.cluster(name, audit_policy=AUDIT_POLICY) as running:
         kubectl = Kubectl(running)
         kubectl("apply", "--server-side", "-f", str(CRDS))
         kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        install_policies(kubectl)
         yield running
 
 

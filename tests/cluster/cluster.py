@@ -186,6 +186,8 @@ def configuration(
             ),  # only a power cut could lose anything
             _extra_argument(API_SERVER, "advertise-address", ADVERTISED),
             _extra_argument("kube-controller-manager", *alone),
+            # Each controller under an account of its own, as elsewhere: not as an administrator.
+            _extra_argument("kube-controller-manager", "use-service-account-credentials", "true"),
             _extra_argument("kube-scheduler", *alone),
         ],
     }

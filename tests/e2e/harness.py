@@ -27,6 +27,7 @@ REPO = Path(__file__).resolve().parents[2]
 Body = dict[str, Any]
 T = TypeVar("T")
 LINGER = "kwatt.test/linger"
+CHART = REPO / "charts" / "kwatt"
 CLUSTER_WIDE = ("node", "npuclass", "modelprofile", "powerbudget", "crd", "priorityclass")
 
 
@@ -69,11 +70,44 @@ class Kubectl:
         return self.get(*args).get("items", [])
 
 
+def install_policies(kubectl: Kubectl) -> None:
+    """Put the chart's admission policies in force, and its roles for tenants."""
+    kubectl("apply", "--server-side", "-f", str(CHART / "policies"))
+    kubectl("apply", "--server-side", "-f", str(CHART / "rbac-tenants.yaml"))
+    forged = {"kubernetes.io/hostname": "any", "kwatt.dev/service": "probe"}
+    probe = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "probe", "labels": forged}}
+    given = yaml.safe_dump({**probe, "spec": {"clusterIP": "None"}})
+    tenant = ("--as=probe", "--as-group=system:authenticated")
+    kubectl("create", "rolebinding", "probe", "--clusterrole=edit", "--user=probe", "-n", "default")
+
+    def in_force() -> bool:
+        said = kubectl(
+            "create",
+            "-n",
+            "default",
+            "--dry-run=server",
+            "-f",
+            "-",
+            *tenant,
+            given=given,
+            check=False,
+        )
+        return "kwatt-tenants" in said
+
+    eventually(in_force, 30, "the policies in force")
+    kubectl("delete", "rolebinding", "probe", "-n", "default")
+
+
+def operators_token(cluster: Cluster) -> str:
+    """Return a token of the operator's own ServiceAccount, whose rights are put in place."""
+    kubectl = Kubectl(cluster)
+    kubectl("apply", "--server-side", "-f", str(CHART / "rbac.yaml"))
+    return kubectl("create", "token", "kwatt", "-n", "kwatt-system", "--duration=8h").strip()
+
+
 def least_privilege(cluster: Cluster) -> Path:
     """Return a kubeconfig of the operator's own ServiceAccount, with the rights of rbac.yaml only."""
-    kubectl = Kubectl(cluster)
-    kubectl("apply", "--server-side", "-f", str(REPO / "charts" / "kwatt" / "rbac.yaml"))
-    token = kubectl("create", "token", "kwatt", "-n", "kwatt-system", "--duration=8h").strip()
+    token = operators_token(cluster)
     config = yaml.safe_load(cluster.kubeconfig.read_text())
     config["users"] = [{"name": "kwatt", "user": {"token": token}}]
     for context in config["contexts"]:

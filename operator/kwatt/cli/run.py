@@ -16,6 +16,7 @@ import kopf
 from kwatt import __version__
 from kwatt.cli.arguments import Parser, parse_horizon
 from kwatt.cli.serving import build_app, serve
+from kwatt.cli.starting import check_start
 from kwatt.cluster import paths
 from kwatt.cluster.access import load_access
 from kwatt.cluster.client import Client
@@ -23,7 +24,7 @@ from kwatt.cluster.events import Events
 from kwatt.cluster.informer import Informer, OptionalInformer
 from kwatt.cluster.lease import Candidate, Lease
 from kwatt.cluster.outbox import Flow, Outbox
-from kwatt.errors import ClusterError, InvalidInput, Missing, Refused
+from kwatt.errors import ClusterError, InvalidInput
 from kwatt.handlers import build_registry
 from kwatt.metrics import Metrics
 from kwatt.names import SERVICE_LABEL
@@ -45,7 +46,6 @@ _WATCHED: Final = {
     "PriorityClass": (paths.PRIORITY_CLASSES, None),
     "ResourceQuota": (paths.RESOURCE_QUOTAS, None),
 }
-_OPTIONAL: Final = (paths.HTTP_ROUTES,)
 _OWN: Final = {kind.kind: kind for kind in paths.OWN}
 
 
@@ -120,8 +120,8 @@ async def _run(options: Options) -> None:
     access = await load_access(options.context)
     metrics = Metrics()
     async with AsyncExitStack() as stack:
+        await check_start(access, options.namespace, options.lease)
         free = await stack.enter_async_context(Client(access, on_request=metrics.request))
-        await _check_kinds(free)
         lease = Lease(free, Candidate(options.namespace, options.lease))
         gated = await stack.enter_async_context(
             Client(access, gate=lease.require, on_request=metrics.request)
@@ -206,20 +206,3 @@ def _cycle(
             moves_horizon=options.moves_horizon,
         )
     )
-
-
-async def _check_kinds(client: Client) -> None:
-    """Fail with one sentence when a kind is not served (unless it is optional) or may not be listed."""
-    for kind in (*paths.OWN, *(kind for kind, _ in _WATCHED.values()), *_OPTIONAL):
-        try:
-            async for _ in client.list_pages(kind.everywhere(), limit=1):
-                break
-        except Missing as error:
-            if kind in _OPTIONAL:
-                continue
-            raise InvalidInput(
-                kind.plural,
-                f"the API server has no {kind.api_version} {kind.kind}; install the CRDs",
-            ) from error
-        except Refused as error:
-            raise InvalidInput(kind.plural, f"may not be listed: {error.message}") from error
