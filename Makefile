@@ -82,6 +82,12 @@ sbom: setup ## Print a bill of materials (CycloneDX) of KWatt and its locked pac
 release: setup ## Make wheel, chart, CRDs, image archive, bill of materials and checksums in dist/
 	@$(BIN)/python tests/release/dist.py
 
+docs: ## Build the documentation as a site in build/docs; links that lead nowhere fail it
+	@test -x build/docs-tools/bin/mkdocs || $(PYTHON) -m venv build/docs-tools
+	@build/docs-tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.txt
+	@build/docs-tools/bin/mkdocs --quiet build --strict --clean -f tests/docs/mkdocs.yml
+	@echo "build/docs/index.html"
+
 lock: setup ## Resolve and lock the Python packages anew, with hashes and without addresses
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-tools
 	@$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-options --no-header --output-file requirements.txt pyproject.toml
@@ -90,4 +96,4 @@ lock: setup ## Resolve and lock the Python packages anew, with hashes and withou
 clean: ## Remove what was built here; the cache of control-plane programs stays
 	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test check bench bench-planner image chart sbom release lock clean
+.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test check bench bench-planner image chart sbom release docs lock clean

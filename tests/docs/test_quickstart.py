@@ -1,0 +1,117 @@
+"""Every command of the quick start runs, in order, on a real control plane, in both languages.
+
+Three commands are replaced, each by what shows the most of it here:
+
+* `make cluster`: the test starts such a control plane itself.
+* `helm install`: no image is published, so Helm asks the real API server about all of it (`--dry-run=server`).
+* `make run`: it runs until it is stopped, so the operator is started beside, with the rights of charts/kwatt/rbac.yaml.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chart import helm
+from cluster import cluster as local
+from cluster.cluster import Cluster
+from docs.pages import DOCS, REPO, blocks
+from e2e.harness import Operator
+
+ENGLISH, KOREAN = DOCS / "quickstart.md", DOCS / "ko" / "quickstart.md"
+KNOWN = {"sh", "console"}
+ANSWERS = {
+    "kubectl kwatt plan": 3,  # something is not placed
+    "kubectl patch powerbudget rack-a1 --type=merge -p '{\"spec\":{\"watts\":\"2kW\"}}'": 1,  # refused
+}
+pytestmark = pytest.mark.cluster
+
+
+class Reader:
+    """Somebody who types what the page says."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        programs = [str(cluster.bin), str(Path(sys.executable).parent), os.environ["PATH"]]
+        self._env = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig)}
+        self._env["PATH"] = os.pathsep.join(programs)
+        self._cluster = cluster
+        self.operator: Operator | None = None
+        self.ran: list[str] = []
+
+    def type(self, command: str) -> str:
+        """Run one command, or what stands in for it here; return what it printed."""
+        self.ran.append(command)
+        if command == "make cluster":
+            return ""
+        if command == "make run":
+            self.operator = Operator(self._cluster, "quickstart").start()
+            return ""
+        if command.startswith("helm install"):
+            helm.program("helm")
+            command = command.replace(" --wait", "") + " --dry-run=server"
+        return self._run(command)
+
+    def _run(self, command: str) -> str:
+        done = subprocess.run(
+            ["bash", "-c", command], env=self._env, cwd=REPO, capture_output=True, text=True, check=False
+        )
+        expected = next((code for start, code in ANSWERS.items() if command.startswith(start)), 0)
+        assert done.returncode == expected, f"{command}: {done.stdout}{done.stderr}{self._log()}"
+        return done.stdout + done.stderr
+
+    def _log(self) -> str:
+        return self.operator.text() if self.operator else ""
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[Reader]:
+    """Lend a fresh control plane to one reader."""
+    with local.cluster(f"quickstart-{os.getpid()}-{secrets.token_hex(2)}") as running:
+        somebody = Reader(running)
+        yield somebody
+        if somebody.operator is not None:
+            somebody.operator.stop()
+
+
+def commands(page: Path) -> list[tuple[str, list[str]]]:
+    """Return the commands of a page, in order, with the lines of output that it shows for each."""
+    found: list[tuple[str, list[str]]] = []
+    for block in blocks(page):
+        for line in block.text.splitlines():
+            if block.language == "sh":
+                found.append((line, []))
+            elif line.startswith("$ "):
+                found.append((line.removeprefix("$ "), []))
+            else:
+                found[-1][1].append(line)
+    return found
+
+
+def shown(line: str, output: str) -> bool:
+    """Tell whether one line of the output has all words of a line of the page, ages left out."""
+    words = [word for word in line.split() if not re.fullmatch(r"\d+m?s", word)]
+    return any(set(words) <= set(told.replace("(", " ").split()) or line in told for told in output.splitlines())
+
+
+def test_every_block_is_one_that_is_run() -> None:
+    assert {block.language for page in (ENGLISH, KOREAN) for block in blocks(page)} == KNOWN
+
+
+def test_both_languages_type_the_same() -> None:
+    assert commands(KOREAN) == commands(ENGLISH)
+
+
+def test_every_command_runs_and_prints_what_the_page_shows(reader: Reader) -> None:
+    for command, lines in commands(ENGLISH):
+        output = reader.type(command)
+        assert [line for line in lines if not shown(line, output)] == [], f"{command}\n{output}"
+
+    assert "make run" in reader.ran
+    assert len(reader.ran) == len(commands(ENGLISH))
