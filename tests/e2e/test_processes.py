@@ -82,6 +82,7 @@ def test_a_restart_over_an_unchanged_cluster_and_idleness_write_nothing(
     assert versions(busy) == before
 
 
+@pytest.mark.local("kills a process without warning; the API can only ask it to end")
 def test_of_two_operators_one_writes_and_the_other_takes_over_when_it_is_killed(
     busy: World, operator: Operator, other: Operator
 ) -> None:
@@ -115,6 +116,7 @@ def test_what_a_service_owned_goes_while_the_operator_is_stopped(
     assert not busy.service("cam")
 
 
+@pytest.mark.local("stops the API server, whose process a given cluster hides")
 def test_when_the_api_server_comes_back_everything_becomes_as_it_should_be(
     busy: World, operator: Operator
 ) -> None:
