@@ -60,6 +60,9 @@ unit: setup ## Unit tests and planner laws, no cluster
 test: setup tools ## All tests: unit, laws, integration and end to end on a real control plane
 	@$(BIN)/pytest
 
+e2e-kind: setup tools ## End-to-end tests on a real kubelet: kind, image, chart, device plugin (docs/e2e-kind.md)
+	@$(BIN)/python tests/kind/run.py $(E2E_KIND)
+
 check: lint types generated test ## What CI runs
 
 bench: setup tools ## Measure against plain Deployments in one run, print the table; then bench-planner
@@ -79,4 +82,4 @@ lock: setup ## Resolve and lock the Python packages anew, with hashes and withou
 clean: ## Remove what was built here; the cache of control-plane programs stays
 	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test check bench bench-planner lock clean
+.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test e2e-kind check bench bench-planner lock clean
