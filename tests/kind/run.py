@@ -103,12 +103,9 @@ def run_tests(runtime: Runtime, more: Sequence[str]) -> int:
     own = {"KWATT_E2E_KUBECONFIG": kubeconfig}
     images = {"KWATT_E2E_IMAGE": IMAGE, "KWATT_E2E_FAKENPU_IMAGE": FAKENPU_IMAGE}
     env = {**images, **runtime.env, **own}
-    what = (
-        more if any(not one.startswith("-") for one in more) else ("tests/kind", "tests/e2e", *more)
-    )
-    return subprocess.run(
-        (sys.executable, "-m", "pytest", *what), env=env, cwd=REPO, check=False
-    ).returncode
+    named = any((REPO / one.partition("::")[0]).exists() for one in more)
+    command = (sys.executable, "-m", "pytest", *(() if named else ("tests/e2e",)), *more)
+    return subprocess.run(command, env=env, cwd=REPO, check=False).returncode
 
 
 def _programs() -> Path | None:
@@ -236,7 +233,9 @@ def _say(text: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--if-possible", action="store_true", help="no failure without a runtime")
     parser.add_argument(
