@@ -48,11 +48,12 @@ lint: setup ## Lint, spelling, layers
 types: setup ## Check types strictly
 	@$(BIN)/mypy
 
-generate: setup ## Write the generated files: CRDs
+generate: setup ## Write the generated files: CRDs, versions of the chart
 	@$(BIN)/python -m kwatt.cli.crds crds
+	@$(BIN)/python tests/release/chart_version.py
 
 generated: generate ## Fail if a generated file is not current
-	@git diff --exit-code -- crds
+	@git diff --exit-code -- crds charts/kwatt/Chart.yaml
 
 unit: setup ## Unit tests and planner laws, no cluster
 	@$(BIN)/pytest -q tests/unit tests/laws
@@ -72,6 +73,18 @@ bench: setup tools ## Measure against plain Deployments in one run, print the ta
 bench-planner: setup ## Planner against baselines, bound and clock: hours; goes on where it was stopped
 	@$(BIN)/python tests/bench/planner/run.py --write-docs
 
+image: ## Build the operator's image with docker or podman; BASE=... names another base
+	@$(PYTHON) tests/release/image.py
+
+chart: setup ## Lint the chart and test what it renders to
+	@$(BIN)/pytest -q tests/chart/test_render.py
+
+sbom: setup ## Print a bill of materials (CycloneDX) of KWatt and its locked packages
+	@$(BIN)/python tests/release/sbom.py --locked requirements.txt $$($(BIN)/python -c 'import sysconfig as s; print(s.get_path("purelib"), __import__("kwatt").__version__)')
+
+release: setup ## Make wheel, chart, CRDs, image archive, bill of materials and checksums in dist/
+	@$(BIN)/python tests/release/dist.py
+
 lock: setup ## Resolve and lock the Python packages anew, with hashes and without addresses
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-tools
 	@$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-options --no-header --output-file requirements.txt pyproject.toml
@@ -82,4 +95,4 @@ lock: setup ## Resolve and lock the Python packages anew, with hashes and withou
 clean: ## Remove what was built here; the cache of control-plane programs stays
 	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test e2e-kind check bench bench-planner lock clean
+.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test e2e-kind check bench bench-planner image chart sbom release lock clean

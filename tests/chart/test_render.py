@@ -1,0 +1,196 @@
+"""The chart as it renders: golden files for six sets of values, refusals, and what must be the same elsewhere.
+
+Write the golden files anew with KWATT_UPDATE_GOLDEN=1.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+import kwatt
+from chart.helm import CHART, REPO, Body, Refused, helm, of_kind, render
+
+VALUES = Path(__file__).parent / "values"
+GOLDEN = REPO / "tests" / "golden" / "chart"
+SETS = sorted(path.stem for path in VALUES.glob("*.yaml"))
+SERVED = tuple(f"--api-versions=kwatt.dev/v1alpha1/{kind}" for kind in ("NPUClass", "PowerBudget"))
+ARGUMENTS = {"removable": ("--is-upgrade", *SERVED)}
+# Rules, policies, alerts and dashboards are files of their own, with tests of their own.
+ELSEWHERE = re.compile("rbac.*|admissionregistration.*")
+FILLED = ("CustomResourceDefinition", "NPUClass", "ModelProfile", "InferenceService")
+FILLED_TOO = ("PrometheusRule", "ConfigMap")
+
+
+def rendered(name: str) -> list[Body]:
+    namespace = "npu" if name == "removable" else "kwatt-system"
+    return render("-f", str(VALUES / f"{name}.yaml"), *ARGUMENTS.get(name, ()), namespace=namespace)
+
+
+def outline(bodies: list[Body]) -> str:
+    """Return what the chart itself decides: of objects from files only that they are there, and how."""
+    shown = []
+    for body in bodies:
+        if ELSEWHERE.match(body["apiVersion"]) or body["kind"] in FILLED_TOO:
+            continue
+        keys = ("kind", "metadata") if body["kind"] in FILLED else tuple(body)
+        shown.append({key: body[key] for key in keys})
+    return re.sub(rf"\b{re.escape(kwatt.__version__)}\b", "VERSION", yaml.safe_dump_all(shown))
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_chart_renders_to_the_golden_file(name: str) -> None:
+    golden, text = GOLDEN / f"{name}.yaml", outline(rendered(name))
+    if os.environ.get("KWATT_UPDATE_GOLDEN"):
+        golden.write_text(text, encoding="utf-8")
+
+    assert text == golden.read_text(encoding="utf-8")
+
+
+def test_helm_lint_finds_nothing() -> None:
+    assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ("replicaz=3", "additional properties 'replicaz' not allowed"),
+        ("image.tagg=1", "at '/image': additional properties 'tagg' not allowed"),
+        (
+            "networkPolicy.apiServer.port=443",
+            "at '/networkPolicy/apiServer': additional properties",
+        ),
+        ("replicas=-1", "at '/replicas': minimum: got -1, want 0"),
+        ("replicas=two", "at '/replicas': got string, want integer"),
+        ("resources.limits.memory=1GB", "at '/resources/limits/memory'"),
+        ("powerBudgets.hall.watts=4kW", "at '/powerBudgets/hall/watts': '4kW' does not match"),
+        ("powerBudgets.hall.watts=-1", "at '/powerBudgets/hall/watts': minimum: got -1, want 0"),
+        ("powerBudgets.hall.cap=4k", "at '/powerBudgets/hall': additional properties 'cap'"),
+        ("powerBudgets.hall.hostWatts=1", "at '/powerBudgets/hall': missing properties"),
+        ("movesHorizonSeconds=59", "at '/movesHorizonSeconds'"),
+        ("monitoring.alerts=yes", "at '/monitoring/alerts'"),
+        ("podDisruptionBudget.minAvailable=2", "would never let a node be drained"),
+        (
+            "scope=Namespace",
+            "nodes, NPUClasses, ModelProfiles and PowerBudgets belong to no namespace",
+        ),
+    ],
+)
+def test_wrong_values_are_refused_by_name(values: str, words: str) -> None:
+    with pytest.raises(Refused) as refused:
+        render("--set", values)
+
+    assert words in str(refused.value)
+
+
+def test_an_older_kubernetes_is_refused() -> None:
+    with pytest.raises(Refused, match="incompatible with Kubernetes"):
+        render("--kube-version", "1.33.4")
+
+
+def test_crds_are_the_generated_ones_and_kept_unless_asked_otherwise() -> None:
+    generated = {
+        body["metadata"]["name"]: body["spec"]
+        for body in (yaml.safe_load(path.read_text()) for path in (REPO / "crds").glob("*.yaml"))
+    }
+    crds = of_kind(rendered("default"), "CustomResourceDefinition")
+    going = of_kind(rendered("removable"), "CustomResourceDefinition")
+
+    assert {name: body["spec"] for name, body in crds.items()} == generated
+    assert {
+        body["metadata"]["annotations"]["helm.sh/resource-policy"] for body in crds.values()
+    } == {"keep"}
+    assert [body for body in going.values() if "annotations" in body["metadata"]] == []
+
+
+def test_rights_are_those_of_the_files_in_the_namespace_of_the_release() -> None:
+    texts = [path.read_text() for path in CHART.glob("rbac*.yaml")]
+    files = [
+        body
+        for text in texts
+        for body in yaml.safe_load_all(text.replace("kwatt-system", "npu"))
+        if body["kind"] != "Namespace"
+    ]
+    found = {(body["kind"], body["metadata"]["name"]): body for body in rendered("removable")}
+
+    for body in files:
+        ours = found[body["kind"], body["metadata"]["name"]]
+        assert {**ours, "metadata": None} == {**body, "metadata": None}
+        assert ours["metadata"].get("namespace") == body["metadata"].get("namespace")
+        assert body["metadata"].get("labels", {}).items() <= ours["metadata"]["labels"].items()
+
+
+def test_policies_are_those_of_their_folder_or_none() -> None:
+    files = [
+        body["metadata"]["name"]
+        for path in (CHART / "policies").glob("*.yaml")
+        for body in yaml.safe_load_all(path.read_text())
+    ]
+
+    def policies(name: str) -> list[str]:
+        objects = [b for b in rendered(name) if b["apiVersion"].startswith("admissionregistration")]
+        return [body["metadata"]["name"] for body in objects]
+
+    assert sorted(policies("default")) == sorted(files)
+    assert policies("least") == []
+
+
+def test_alerts_and_dashboard_are_those_of_their_files() -> None:
+    found = of_kind(rendered("everything"), "PrometheusRule", "ConfigMap")
+    alerts, dashboard = CHART / "files" / "alerts.yaml", CHART / "files" / "dashboard.json"
+
+    assert ("kwatt" in found) == alerts.exists()
+    assert ("kwatt-dashboard" in found) == dashboard.exists()
+    if alerts.exists():
+        assert found["kwatt"]["spec"] == yaml.safe_load(alerts.read_text())
+    if dashboard.exists():
+        assert (
+            found["kwatt-dashboard"]["data"]["kwatt.json"].strip() == dashboard.read_text().strip()
+        )
+
+
+def test_everything_in_the_catalogue_is_made_once_and_never_replaced() -> None:
+    made = of_kind(rendered("everything"), "NPUClass")
+    files = [yaml.safe_load(path.read_text()) for path in (CHART / "catalogue").glob("*.yaml")]
+
+    assert set(made) == {body["metadata"]["name"] for body in files}
+    for body in made.values():
+        notes = body["metadata"]["annotations"]
+        assert notes["helm.sh/hook"] == "post-install,post-upgrade"
+        assert notes["helm.sh/hook-delete-policy"] == "hook-failed"
+
+
+def test_examples_fill_in_what_the_catalogue_leaves_open() -> None:
+    filled = of_kind(rendered("everything"), "NPUClass")["sapeon-x220"]
+    example = yaml.safe_load((REPO / "examples" / "10-classes" / "sapeon-x220.yaml").read_text())
+
+    assert filled["spec"] == example["spec"]
+
+
+def test_the_chart_has_the_version_of_the_package() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+
+    assert (chart["version"], chart["appVersion"]) == (kwatt.__version__, kwatt.__version__)
+
+
+def test_the_schema_knows_every_value_and_no_other_key() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    schema = json.loads((CHART / "values.schema.json").read_text())
+
+    assert set(values) | {"global"} == set(schema["properties"])
+    assert [part for part in parts(schema) if part.get("additionalProperties") is not False] == []
+
+
+def parts(schema: object) -> Iterator[Body]:
+    """Return every object of a schema whose keys are listed."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
+            yield schema
+        for inner in schema.values():
+            yield from parts(inner)
