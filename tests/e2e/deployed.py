@@ -20,6 +20,11 @@ from e2e.harness import LINGER, Body, Kubectl, eventually, writes_in
 KUBECONFIG = "KWATT_E2E_KUBECONFIG"
 NAMESPACE = "kwatt-system"
 DEPLOYMENT = "kwatt"
+NOT_TENANTS = (
+    NAMESPACE,
+    "kube-system",
+    "fakenpu",
+)  # what a given cluster changes there is its own business
 CHOSEN = ("-n", NAMESPACE, "-l", "app.kubernetes.io/name=kwatt")
 METRICS_PORT = 8080
 START_SECONDS = 90.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from cluster import cluster as local
-from e2e import worlds
+from e2e import deployed, worlds
 from e2e.harness import Body, Operator, World, always, eventually
 
 pytestmark = pytest.mark.cluster
@@ -54,7 +54,9 @@ def holder(world: World) -> str:
 def versions(world: World) -> dict[str, str]:
     """Return what a write would change, by object; of nodes the status without its heartbeat."""
     found = {
-        _name(one): one["metadata"]["resourceVersion"] for one in world.kubectl.items(KINDS, "-A")
+        _name(one): one["metadata"]["resourceVersion"]
+        for one in world.kubectl.items(KINDS, "-A")
+        if one["metadata"].get("namespace") not in deployed.NOT_TENANTS
     }
     for node in world.kubectl.items("nodes"):
         found[_name(node)] = str([node["status"]["allocatable"], node["metadata"]["labels"]])
