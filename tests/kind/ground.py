@@ -45,7 +45,7 @@ def prepared(cluster: Cluster) -> Iterator[Cluster]:
     with _simulator(cluster):
         yield cluster
     helm(cluster, "uninstall", "kwatt", "-n", NAMESPACE, "--wait", "--ignore-not-found")
-    kubectl("delete", "namespace", "fakenpu", "--wait=false")
+    kubectl("delete", "namespace", "fakenpu", "--wait=false", "--ignore-not-found")
 
 
 def install_chart(cluster: Cluster, *more: str) -> None:
