@@ -61,6 +61,9 @@ unit: setup ## Unit tests and planner laws, no cluster
 test: setup tools ## All tests: unit, laws, integration and end to end on a real control plane
 	@$(BIN)/pytest
 
+e2e-kind: setup tools ## End-to-end tests on a real kubelet: kind, image, chart, device plugin (docs/e2e-kind.md)
+	@$(BIN)/python tests/kind/run.py $(E2E_KIND)
+
 check: lint types generated test ## What CI runs
 
 bench: setup tools ## Measure against plain Deployments in one run, print the table; then bench-planner
@@ -86,8 +89,10 @@ lock: setup ## Resolve and lock the Python packages anew, with hashes and withou
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-tools
 	@$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-options --no-header --output-file requirements.txt pyproject.toml
 	@$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-options --no-header --extra dev --output-file requirements-dev.txt pyproject.toml
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["fakenpu"], sep="\n")' \
+	| $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-options --no-header --output-file requirements-fakenpu.txt -
 
 clean: ## Remove what was built here; the cache of control-plane programs stays
 	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test check bench bench-planner image chart sbom release lock clean
+.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test e2e-kind check bench bench-planner image chart sbom release lock clean
