@@ -11,11 +11,13 @@ import time
 from pathlib import Path
 
 from aiohttp import web
+from kubernetes.aio.client import Configuration
 
 from fakenpu.clock import Clock
+from fakenpu.quantities import BadInput
 from fakenpu.scenario import Scenario, read_scenario, world_of
-from fakenpu.serving import application, node_application, pod_application
-from fakenpu.watching import watch_cluster
+from fakenpu.serving import application, node_application
+from fakenpu.watching import load_access, watch_cluster
 from fakenpu.world import World
 
 
@@ -36,10 +38,7 @@ def _options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=9400, help="0 takes a free one and prints it")
     parser.add_argument(
-        "--node-ports", type=int, metavar="FIRST", help="also a port per node, from FIRST on"
-    )
-    parser.add_argument(
-        "--pod-port", type=int, help="also answer for pods on this port of their own addresses"
+        "--node-ports", type=int, metavar="FIRST", help="also a port per node of the scenario"
     )
     parser.add_argument("--time-scale", type=float, help="seconds of the world per second; 0 stops")
     parser.add_argument(
@@ -51,6 +50,7 @@ def _options(argv: list[str]) -> argparse.Namespace:
 
 async def _serve(options: argparse.Namespace, world: World, scale: float) -> None:
     clock = Clock(world, scale)
+    access = await load_access(options.kubeconfig) if options.watch else None
     async with contextlib.AsyncExitStack() as stack:
         address = await _listen(stack, application(clock), options.host, options.port)
         sys.stdout.write(f"fakenpu: http://{address}\n")
@@ -59,10 +59,8 @@ async def _serve(options: argparse.Namespace, world: World, scale: float) -> Non
                 app = node_application(clock, name)
                 own = await _listen(stack, app, options.host, options.node_ports + number)
                 sys.stdout.write(f"{name}: http://{own}/metrics\n")
-        if options.pod_port is not None:
-            await _listen(stack, pod_application(clock), "0.0.0.0", options.pod_port)  # noqa: S104
         sys.stdout.flush()
-        await _until_stopped(clock, options)
+        await _until_stopped(clock, access)
 
 
 async def _listen(
@@ -71,20 +69,25 @@ async def _listen(
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, host, port).start()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        raise BadInput(
+            f"{host}:{port}: {error.strerror or error}; choose another --port"
+        ) from error
     bound = runner.addresses[0]
     return f"{bound[0]}:{bound[1]}"
 
 
-async def _until_stopped(clock: Clock, options: argparse.Namespace) -> None:
+async def _until_stopped(clock: Clock, access: Configuration | None) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    if not options.watch:
+    if access is None:
         await stopped.wait()
         return
     async with asyncio.TaskGroup() as tasks:
-        watching = tasks.create_task(watch_cluster(clock, options.kubeconfig))
+        watching = tasks.create_task(watch_cluster(clock, access))
         await stopped.wait()
         watching.cancel()

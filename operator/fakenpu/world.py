@@ -168,11 +168,6 @@ class World:
         self._settle()
         return self.fleet.milliwatts(node, device, self.now)
 
-    def pod_at(self, address: str) -> PodKey | None:
-        """Return the pod with an address, None where there is none."""
-        found = (key for key, replica in self.replicas.items() if replica.pod.address == address)
-        return next(found, None) if address else None
-
     def exposition(self, node: str) -> str:
         """Return what a node's exporter writes now; raise BadInput for a node that is not known."""
         self._settle()
