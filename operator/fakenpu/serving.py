@@ -17,7 +17,6 @@ from fakenpu.control import control_routes
 from fakenpu.faults import Faults
 from fakenpu.keys import PodKey
 from fakenpu.quantities import BadInput
-from fakenpu.reading import exposition, runtime_exposition
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _CHUNK: Final = b"# " + b"x" * 65_533 + b"\n"
@@ -81,14 +80,14 @@ def _node_handler(clock: Clock) -> Callable[[web.Request], Awaitable[web.StreamR
 
 async def _node_answer(clock: Clock, node: str, request: web.Request) -> web.StreamResponse:
     world = clock.catch_up()
-    return await answer(request, exposition(world, node), world.faults_of(node))
+    return await answer(request, world.exposition(node), world.faults_of(node))
 
 
 def _pod_handler(clock: Clock) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
         key = PodKey(request.match_info["namespace"], request.match_info["pod"])
         world = clock.catch_up()
-        return await answer(request, runtime_exposition(world, key), world.faults_of(key))
+        return await answer(request, world.runtime_exposition(key), world.faults_of(key))
 
     return handle
 
