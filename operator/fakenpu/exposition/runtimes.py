@@ -1,6 +1,6 @@
 """The counters of serving runtimes. What is served is split over engines; a restart lets them begin anew.
 
-furiosa-llm: metric list of developer.furiosa.ai (label `engine` from 2026.3, `leader_device` before, none in 2025).
+furiosa-llm: metric list of developer.furiosa.ai (label `engine` from 2026.3, `leader_device` before that).
 vLLM: docs.vllm.ai, production metrics. Triton: nv_inference_* of its metrics page. KServe v2: MLServer's
 model_infer_request_* and the KServe model server's request_predict_seconds.
 """
