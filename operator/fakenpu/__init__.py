@@ -1,1 +1,4 @@
-"""A kit that stands in for NPUs where there are none: for tests, demos and development."""
+"""Fake NPUs: exporters and serving runtimes whose watts follow the load, for trials and tests without cards.
+
+A program of its own: it must not import kwatt, nor kwatt it, so that neither can hide a mistake of the other.
+"""
