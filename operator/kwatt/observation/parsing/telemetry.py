@@ -145,6 +145,7 @@ def _format(
         metrics=telemetry.metrics or preset.metrics,
         card_label=telemetry.card_label or preset.card_label,
         milliwatts=_MILLIWATTS[telemetry.unit or preset.unit],
+        idle=npu_class.idle * devices,
         floor=_times(npu_class.idle * devices, _FLOOR),
         ceiling=_times(npu_class.max * devices, margin),
         match=preset.match if match is None else tuple(sorted(match.items())),
