@@ -122,7 +122,7 @@ def _pods(telemetry: ClassTelemetry, preset: _Preset) -> ExporterPods | None:
 def _addresses(telemetry: ClassTelemetry, port: int | None) -> tuple[tuple[str, str], ...]:
     found = []
     for index, one in enumerate(telemetry.static):
-        has_port = ":" in one.address.rpartition("]")[2]
+        has_port = ":" in one.address
         if not has_port and port is None:
             raise InvalidInput(
                 f"spec.telemetry.static[{index}].address",
