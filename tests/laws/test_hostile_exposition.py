@@ -21,9 +21,11 @@ NASTY = st.text(
     st.characters(codec="utf-8", exclude_characters='\n\\"'), max_size=8
 ) | st.sampled_from(["}", "} 7", r"\"", r"\n", r"\\", "# ", "{", ","])
 CLEAN = st.builds(lambda card, watts, pod: rngd(card, watts, pod=pod), NAMES, WRITTEN, NASTY)
-NUMBERS = st.sampled_from(
-    ["NaN", "+Inf", "-Inf", "-1", "1e400", "1e999999999", "141000000", "0x10", "1_0", "", "1 2 3"]
-    + ["9" * 5000, "0", "0.001", "--1", "１２", "14.1.2", "true"]
+NUMBERS = st.one_of(
+    st.sampled_from(["NaN", "+Inf", "-Inf", "-1", "--1", "1e400", "1e999999999", "9" * 5000]),
+    st.sampled_from(
+        ["141000000", "0", "0.001", "0x10", "1_0", "", "1 2 3", "１２", "14.1.2", "true"]
+    ),
 )
 BROKEN = st.one_of(
     NUMBERS.map(lambda number: rngd("bad", number)),
