@@ -10,6 +10,7 @@ from kwatt.api.ports import routed_port
 from kwatt.api.v1alpha1.inference_service import InferenceServiceSpec
 from kwatt.errors import InvalidInput
 from kwatt.model.snapshot import PodShape
+from kwatt.observation.parsing.counters import counters_of
 from kwatt.observation.parsing.demands import grace_of
 from kwatt.observation.parsing.reading import (
     Body,
@@ -72,6 +73,7 @@ def _parsed(
         asked=asked,
         grace_seconds=_longest_grace(spec),
         deleting=metadata.get("deletionTimestamp") is not None,
+        counters=counters_of(spec.counters),
     )
 
 
