@@ -16,6 +16,7 @@ from kwatt.api.v1alpha1.npu_class import NPUClassStatus
 from kwatt.api.v1alpha1.power_budget import PowerBudgetStatus
 from kwatt.manifests.routes import OwnedRoute
 from kwatt.model.keys import ServiceKey, Variant
+from kwatt.model.measurements import Measurements
 from kwatt.model.npu import Profile
 from kwatt.model.plan import BudgetUse, Placement, Plan, Unplaced
 from kwatt.model.snapshot import Service, Snapshot
@@ -46,7 +47,7 @@ class Findings:
     keep an NPUClass from being schedulable; `failures` the API server's sentences by service;
     `profiles` are whole, those of the snapshot lack the points that can't be used; `sustained` are the
     services whose old and new replicas do the rate together while they move. `routes` is None where the
-    API server serves none.
+    API server serves none; `measurements` is None until telemetry has told anything.
     """
 
     snapshot: Snapshot
@@ -59,6 +60,7 @@ class Findings:
     notices: tuple[Notice, ...] = ()
     sustained: frozenset[ServiceKey] = frozenset()
     routes: Mapping[ServiceKey, OwnedRoute] | None = field(default_factory=dict)
+    measurements: Measurements | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ class _Describer:
     def __init__(self, findings: Findings, now: datetime) -> None:
         self._findings = findings
         self._now = now
+        self._measuring = findings.measurements is not None
+        self._measurements = findings.measurements or Measurements()
         self._problems = {
             ObjectKey(i.kind, i.namespace, i.name): f"{i.field}: {i.message}"
             if i.field
@@ -152,6 +156,8 @@ class _Describer:
             unknown_class=self._unknown_classes.get(_object_key(written)),
             moving=key in self._findings.sustained,
             route=self._route(written, key),
+            measured=self._measurements.services.get(key),
+            measuring=self._measuring,
         )
         return describe_service(facts, self._now)
 
@@ -180,6 +186,8 @@ class _Describer:
             left_now=self._findings.left.get(written.name, NO_POWER),
             problem=self._problem(written),
             coming=budget.coming if budget else None,
+            measured=self._measurements.budgets.get(written.name),
+            measuring=self._measuring,
         )
         return describe_budget(facts, self._now)
 
@@ -192,6 +200,8 @@ class _Describer:
             previous=_previous(NPUClassStatus, written.status),
             generation=written.generation,
             now=self._now,
+            measured=self._measurements.classes.get(written.name),
+            measuring=self._measuring,
         )
 
     def _profile(self, written: Written) -> ModelProfileStatus:
@@ -220,11 +230,13 @@ def _target(service: Service | None) -> Throughput | None:
 
 
 def _previous(model: type[Status], status: Mapping[str, Any]) -> Status | None:
-    """Read a status as it was written; one that another version wrote is started anew."""
-    try:
-        return model.model_validate(status)
-    except ValidationError:
-        return None
+    """Read a status as it was written; of one that can't be read the energy is kept, the rest started anew."""
+    for readable in (status, {"energy": status.get("energy")}):
+        try:
+            return model.model_validate(readable)
+        except ValidationError:
+            continue
+    return None
 
 
 def _ready_replicas(snapshot: Snapshot) -> dict[ServiceKey, dict[Variant, int]]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from itertools import pairwise
 
+from kwatt.api.v1alpha1 import measuring as api
 from kwatt.api.v1alpha1.model_profile import ModelProfileStatus
 from kwatt.api.v1alpha1.npu_class import NPUClassStatus
+from kwatt.model.measurements import Measured
 from kwatt.model.npu import OperatingPoint, Profile
 from kwatt.model.snapshot import Snapshot
 from kwatt.planning.curves import curves_of
 from kwatt.status.conditions import Verdict, settled
+from kwatt.status.measuring import energy_part, measured_part
 from kwatt.units import plain
 
 _SHOWN = 16
@@ -26,8 +29,13 @@ def describe_class(  # noqa: PLR0913  (one value per fact; they come from four p
     previous: NPUClassStatus | None,
     generation: int,
     now: datetime,
+    measured: Measured | None = None,
+    measuring: bool = False,
 ) -> NPUClassStatus:
-    """Return the whole status; `problem` says why the spec can't be read."""
+    """Return the whole status; `problem` says why the spec can't be read.
+
+    `measured` is None where none of its NPUs was ever read; until `measuring`, nobody has looked yet.
+    """
     before = previous or NPUClassStatus()
     nodes = [node for node in snapshot.nodes if node.npu_class == name]
     conflicts = tuple(
@@ -43,7 +51,13 @@ def describe_class(  # noqa: PLR0913  (one value per fact; they come from four p
         nodes=len(nodes),
         npus=sum(node.npus_capacity for node in nodes),
         conflicts=conflicts[:_SHOWN],
+        measured=_fresh(measured) if measuring else before.measured,
+        energy=energy_part(measured.counted if measured else None, before.energy),
     )
+
+
+def _fresh(measured: Measured | None) -> api.Measured | None:
+    return measured_part(measured, None) if measured and measured.power is not None else None
 
 
 def _readable(problem: str | None) -> Verdict:

@@ -19,9 +19,9 @@ from kwatt.api.v1alpha1.fields import (
     Rate,
     Rule,
     Text,
-    Timestamp,
     ruled,
 )
+from kwatt.api.v1alpha1.measuring import Comparison, EnergyUsed, Measured
 from kwatt.api.v1alpha1.meta import Conditions, ObjectMeta, ObservedGeneration
 from kwatt.api.v1alpha1.route import Route
 from kwatt.model.npu import Basis, Scope
@@ -151,39 +151,6 @@ class Planned(Part):
     basis: Basis | None = Field(
         default=None, description="The weakest basis of the figures: Measured, Vendor, Assumption."
     )
-
-
-class Measured(Part):
-    """What was measured lately; absent until measured."""
-
-    per_second: Decimal | None = Field(default=None, description="Units per second.")
-    watts: Decimal | None = Field(default=None, description="Mean watts in the window.")
-    units_per_joule: Decimal | None = Field(default=None, description="Units per joule.")
-    window: Label | None = Field(
-        default=None, description="Length of the window in seconds, as 60s."
-    )
-    scope: Scope | None = Field(
-        default=None, description="What the watts cover: Device, Node or Wall."
-    )
-    at: Timestamp | None = Field(default=None, description="End of the window.")
-
-
-class EnergyUsed(Part):
-    """Energy, integrated from power; it only grows."""
-
-    joules: Decimal = Field(description="Joules since `since`.")
-    since: Timestamp = Field(description="Start of counting.")
-    unmeasured_seconds: Count | None = Field(
-        default=None, description="Seconds since then in which power was unknown."
-    )
-
-
-class Comparison(Part):
-    """The profile's baseline, at the same scope."""
-
-    device: Label = Field(description="Device of the baseline.")
-    units_per_joule: Decimal = Field(description="Units per joule of the baseline.")
-    saved_percent: Decimal = Field(description="Energy saved per unit against it, in percent.")
 
 
 class ClassRejection(Part):

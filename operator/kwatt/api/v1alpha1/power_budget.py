@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, model_validator
 
 from kwatt.api.v1alpha1.fields import Decimal, Keyed, Label, Part, Pattern, Rule, Watts, ruled
+from kwatt.api.v1alpha1.measuring import EnergyUsed
 from kwatt.api.v1alpha1.meta import Conditions, NodeSelector, ObjectMeta, ObservedGeneration
 
 
@@ -162,7 +163,11 @@ class PowerBudgetStatus(Part):
         default=None, description="Watts that a meter should show: host, idle, planned and foreign."
     )
     measured_watts: Decimal | None = Field(
-        default=None, description="Watts that were measured; absent until measured."
+        default=None,
+        description="Watts that were measured lately; absent where they are not known.",
+    )
+    energy: EnergyUsed | None = Field(
+        default=None, description="Energy used under the budget, in joules."
     )
     nodes: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="Number of nodes under the cap."
