@@ -15,6 +15,7 @@ from kwatt.api.v1alpha1.model_profile import ModelProfileStatus
 from kwatt.api.v1alpha1.npu_class import NPUClassStatus
 from kwatt.api.v1alpha1.power_budget import PowerBudgetStatus
 from kwatt.manifests.routes import OwnedRoute
+from kwatt.model.feedback import NO_FEEDBACK, Feedback
 from kwatt.model.keys import ServiceKey, Variant
 from kwatt.model.npu import Profile
 from kwatt.model.plan import BudgetUse, Placement, Plan, Unplaced
@@ -46,7 +47,7 @@ class Findings:
     keep an NPUClass from being schedulable; `failures` the API server's sentences by service;
     `profiles` are whole, those of the snapshot lack the points that can't be used; `sustained` are the
     services whose old and new replicas do the rate together while they move. `routes` is None where the
-    API server serves none.
+    API server serves none. `feedback` is what was planned with besides what was declared.
     """
 
     snapshot: Snapshot
@@ -59,6 +60,7 @@ class Findings:
     notices: tuple[Notice, ...] = ()
     sustained: frozenset[ServiceKey] = frozenset()
     routes: Mapping[ServiceKey, OwnedRoute] | None = field(default_factory=dict)
+    feedback: Feedback = NO_FEEDBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,7 @@ class _Describer:
             unknown_class=self._unknown_classes.get(_object_key(written)),
             moving=key in self._findings.sustained,
             route=self._route(written, key),
+            followed=self._findings.feedback.demands.get(key),
         )
         return describe_service(facts, self._now)
 

@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from kwatt.api.v1alpha1.inference_service import (
     ClassRejection,
+    FollowedDemand,
     InferenceServiceStatus,
     PlacedOn,
     Planned,
@@ -19,7 +20,7 @@ from kwatt.api.v1alpha1.inference_service import (
 from kwatt.model.keys import ServiceKey, Variant
 from kwatt.model.npu import Basis, NpuClass, OperatingPoint, Profile
 from kwatt.model.plan import Placement, Reason, Rejection, Unplaced
-from kwatt.status.conditions import Verdict, settled
+from kwatt.status.conditions import Verdict, settled, timestamp
 from kwatt.status.routes import RouteFacts, routed
 from kwatt.units import NO_POWER, NO_THROUGHPUT, Power, Throughput, nearest, plain
 
@@ -37,6 +38,7 @@ class ServiceFacts:
     when the spec could not be read. `exceeded` names budgets over its nodes that are above their cap,
     `unknown_class` says which NPUClasses it names and nobody has made. `moving`: replicas that leave do
     the rate together with those that are ready already. `route` is None where it names no Gateway.
+    `followed` is the rate that follows the demand, None where it is fixed or nobody measured any yet.
     """
 
     key: ServiceKey
@@ -54,6 +56,7 @@ class ServiceFacts:
     unknown_class: str | None = None
     moving: bool = False
     route: RouteFacts | None = None
+    followed: Throughput | None = None
 
 
 def describe_service(facts: ServiceFacts, now: datetime) -> InferenceServiceStatus:
@@ -70,10 +73,21 @@ def describe_service(facts: ServiceFacts, now: datetime) -> InferenceServiceStat
         placements=placements,
         planned=planned,
         unplaced=_shortfall(facts.unplaced) if facts.unplaced and not facts.problem else None,
+        demand=_demand(facts.followed, previous.demand, now),
         measured=previous.measured,
         energy=previous.energy,
         compared_with=previous.compared_with,
     )
+
+
+def _demand(
+    followed: Throughput | None, previous: FollowedDemand | None, now: datetime
+) -> FollowedDemand | None:
+    if followed is None:
+        return None
+    if previous is not None and previous.per_second == _rate(followed):
+        return previous
+    return FollowedDemand(per_second=_rate(followed), at=timestamp(now))
 
 
 def _placements(facts: ServiceFacts) -> tuple[PlacedOn, ...]:
