@@ -11,6 +11,34 @@ from kwatt.units import Power, Throughput
 
 
 @dataclass(frozen=True, slots=True)
+class DemandRange:
+    """Between which rates a service follows its demand, and how much more than that it wants in percent."""
+
+    least: Throughput
+    most: Throughput
+    headroom_percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """A service that follows its demand, which is counted in the profile's `unit`.
+
+    `remembered` is the rate in its status when its spec was last read, None where there is none.
+    """
+
+    bounds: DemandRange
+    unit: str
+    remembered: Throughput | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What feedback is decided from besides measurements: what people declared, and what is planned."""
+
+    services: Mapping[ServiceKey, Following] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Feedback:
     """Figures to plan with instead of declared ones.
 

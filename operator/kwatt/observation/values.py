@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
 
+from kwatt.model.feedback import DemandRange
 from kwatt.model.npu import NpuClass, Profile
 from kwatt.model.selectors import AffinityGap, LabelSelector, Taint
 from kwatt.model.snapshot import PodShape
@@ -171,7 +172,8 @@ class ParsedProfile:
 class ParsedService:
     """An InferenceService; `asked` maps extended resources of its templates to the field that asks.
 
-    `grace_seconds` is the longest that one of its pods may take to end.
+    `grace_seconds` is the longest that one of its pods may take to end. Where the rate follows the demand,
+    `target` is the most it may be and `demand_range` says so; `demanded` is the rate in its status.
     """
 
     uid: str
@@ -192,6 +194,8 @@ class ParsedService:
     asked: Mapping[str, str] = field(default_factory=dict)
     grace_seconds: int = DEFAULT_GRACE_SECONDS
     deleting: bool = False
+    demand_range: DemandRange | None = None
+    demanded: Throughput | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from kwatt.api.v1alpha1.model_profile import ModelProfileStatus
 from kwatt.api.v1alpha1.npu_class import NPUClassStatus
 from kwatt.api.v1alpha1.power_budget import PowerBudgetStatus
 from kwatt.manifests.routes import OwnedRoute
+from kwatt.model.feedback import NO_FEEDBACK, Feedback
 from kwatt.model.keys import ServiceKey, Variant
 from kwatt.model.measurements import Measurements
 from kwatt.model.npu import Profile
@@ -48,6 +49,7 @@ class Findings:
     `profiles` are whole, those of the snapshot lack the points that can't be used; `sustained` are the
     services whose old and new replicas do the rate together while they move. `routes` is None where the
     API server serves none; `measurements` is None until telemetry has told anything.
+    API server serves none. `feedback` is what was planned with besides what was declared.
     """
 
     snapshot: Snapshot
@@ -61,6 +63,7 @@ class Findings:
     sustained: frozenset[ServiceKey] = frozenset()
     routes: Mapping[ServiceKey, OwnedRoute] | None = field(default_factory=dict)
     measurements: Measurements | None = None
+    feedback: Feedback = NO_FEEDBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,7 @@ class _Describer:
             route=self._route(written, key),
             measured=self._measurements.services.get(key),
             measuring=self._measuring,
+            followed=self._findings.feedback.demands.get(key),
         )
         return describe_service(facts, self._now)
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from kwatt.api.v1alpha1.inference_service import (
     ClassRejection,
+    FollowedDemand,
     InferenceServiceStatus,
     PlacedOn,
     Planned,
@@ -21,7 +22,7 @@ from kwatt.model.keys import ServiceKey, Variant
 from kwatt.model.measurements import Measured
 from kwatt.model.npu import Basis, NpuClass, OperatingPoint, Profile
 from kwatt.model.plan import Placement, Reason, Rejection, Unplaced
-from kwatt.status.conditions import Verdict, settled
+from kwatt.status.conditions import Verdict, settled, timestamp
 from kwatt.status.measuring import (
     comparison,
     energy_part,
@@ -48,6 +49,7 @@ class ServiceFacts:
     `unknown_class` says which NPUClasses it names and nobody has made. `moving`: replicas that leave do
     the rate together with those that are ready already. `route` is None where it names no Gateway.
     `measured` is None where nothing was ever read of it; until `measuring`, nobody has looked yet.
+    `followed` is the rate that follows the demand, None where it is fixed or nobody measured any yet.
     """
 
     key: ServiceKey
@@ -67,6 +69,7 @@ class ServiceFacts:
     route: RouteFacts | None = None
     measured: Measured | None = None
     measuring: bool = False
+    followed: Throughput | None = None
 
 
 def describe_service(facts: ServiceFacts, now: datetime) -> InferenceServiceStatus:
@@ -89,7 +92,18 @@ def describe_service(facts: ServiceFacts, now: datetime) -> InferenceServiceStat
         else previous.measured,
         energy=energy_part(facts.measured.counted if facts.measured else None, previous.energy),
         compared_with=efficiency if isinstance(efficiency, Comparison) else None,
+        demand=_demand(facts.followed, previous.demand, now),
     )
+
+
+def _demand(
+    followed: Throughput | None, previous: FollowedDemand | None, now: datetime
+) -> FollowedDemand | None:
+    if followed is None:
+        return None
+    if previous is not None and previous.per_second == _rate(followed):
+        return previous
+    return FollowedDemand(per_second=_rate(followed), at=timestamp(now))
 
 
 def _placements(facts: ServiceFacts) -> tuple[PlacedOn, ...]:
