@@ -48,11 +48,12 @@ lint: setup ## Lint, spelling, layers
 types: setup ## Check types strictly
 	@$(BIN)/mypy
 
-generate: setup ## Write the generated files: CRDs
+generate: setup ## Write the generated files: CRDs, reference pages
 	@$(BIN)/python -m kwatt.cli.crds crds
+	@$(BIN)/python -m kwatt.cli.reference docs
 
 generated: generate ## Fail if a generated file is not current
-	@git diff --exit-code -- crds
+	@git diff --exit-code -- crds docs/metrics.md docs/reference
 
 unit: setup ## Unit tests and planner laws, no cluster
 	@$(BIN)/pytest -q tests/unit tests/laws

@@ -51,7 +51,7 @@ _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 def main(argv: Sequence[str], read_cluster: ReadCluster) -> int:
     """Run `kwatt plan` and return its exit status. Raises KWattError for unusable input."""
-    arguments = _parser().parse_args(argv)
+    arguments = build_parser().parse_args(argv)
     now = parse_now(arguments.now) if arguments.now else datetime.now(UTC).replace(microsecond=0)
     report = report_of(read_entries(arguments, read_cluster), now, arguments.moves_horizon)
     sys.stdout.write(_RENDERERS[arguments.output](report))
@@ -98,7 +98,8 @@ def _made(kept: frozenset[str], body: Body) -> tuple[Key, Entry | Body] | None:
     return key, body if key[0] in kept else parse(key[0], body)
 
 
-def _parser() -> Parser:
+def build_parser() -> Parser:
+    """Make the parser of `kwatt plan`."""
     parser = Parser(
         prog="kwatt plan",
         description=_DESCRIPTION,

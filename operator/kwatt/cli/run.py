@@ -62,8 +62,8 @@ class Options:
     moves_horizon: int | None
 
 
-def parse_options(argv: list[str]) -> Options:
-    """Read the options of `kwatt run`."""
+def build_parser() -> Parser:
+    """Make the parser of `kwatt run`."""
     parser = Parser(prog="kwatt run", description="Run the operator until a signal ends it.")
     parser.add_argument("--context", help="kubeconfig context (default: the current one)")
     parser.add_argument(
@@ -89,7 +89,12 @@ def parse_options(argv: list[str]) -> Options:
         help="let replicas move where the watts saved over so long pay for the restarts, on nodes "
         "whose PowerBudgets say nothing about moves (default: nothing moves there)",
     )
-    args = parser.parse_args(argv)
+    return parser
+
+
+def parse_options(argv: list[str]) -> Options:
+    """Read the options of `kwatt run`."""
+    args = build_parser().parse_args(argv)
     return Options(
         context=args.context,
         namespace=args.namespace,

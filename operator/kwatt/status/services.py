@@ -21,7 +21,7 @@ from kwatt.energy.efficiency import per_joule
 from kwatt.model.keys import ServiceKey, Variant
 from kwatt.model.measurements import Measured
 from kwatt.model.npu import Basis, NpuClass, OperatingPoint, Profile
-from kwatt.model.plan import Placement, Reason, Rejection, Unplaced
+from kwatt.model.plan import Placement, Reason, Unplaced, furthest
 from kwatt.status.conditions import Verdict, settled, timestamp
 from kwatt.status.measuring import (
     comparison,
@@ -35,7 +35,6 @@ from kwatt.status.routes import RouteFacts, routed
 from kwatt.units import NO_POWER, NO_THROUGHPUT, Power, Throughput, plain
 
 _WEAKEST = (Basis.MEASURED, Basis.VENDOR, Basis.ASSUMPTION)
-_ORDER = {reason: index for index, reason in enumerate(Reason)}
 _TEXT_LIMIT = 1024
 _SHOWN = 8
 
@@ -224,19 +223,14 @@ def _placed(facts: ServiceFacts) -> Verdict:
         return Verdict("Placed", False, "Held", why)
     if facts.unplaced is None:
         return Verdict("Placed", True, "Placed", _where(facts))
-    furthest = _furthest(facts.unplaced.rejections)
-    reason = furthest.reason if furthest else Reason.NO_MATCHING_PROFILE
+    nearly = furthest(facts.unplaced.rejections)
+    reason = nearly.reason if nearly else Reason.NO_MATCHING_PROFILE
     served = (facts.target or NO_THROUGHPUT) - facts.unplaced.shortfall
     parts = [f"serves {_rate(served)} of {_rate(facts.target or NO_THROUGHPUT)} per second"]
-    parts += [furthest.message] if furthest else []
+    parts += [nearly.message] if nearly else []
     if facts.unplaced.nearest:
         parts.append("it would fit with " + facts.unplaced.nearest[0].change)
     return Verdict("Placed", False, str(reason), "; ".join(parts))
-
-
-def _furthest(rejections: tuple[Rejection, ...]) -> Rejection | None:
-    """Return the rejection that came furthest: the class that nearly took the service."""
-    return max(rejections, key=lambda r: (_ORDER[r.reason], r.npu_class or ""), default=None)
 
 
 def _where(facts: ServiceFacts) -> str:

@@ -19,6 +19,7 @@ from kwatt.api.v1alpha1.fields import (
     Rate,
     Rule,
     Text,
+    Timestamp,
     ruled,
 )
 from kwatt.api.v1alpha1.measuring import Comparison, EnergyUsed, Measured
