@@ -32,6 +32,7 @@ from kwatt.reconciler.cycle import Cycle, Parts
 from kwatt.reconciler.loop import Loop, wall_clock
 from kwatt.reconciler.reporting import Reporter
 from kwatt.reconciler.shares import Shares
+from kwatt.reconciler.sighting import Lookout
 from kwatt.reconciler.store import OWN_KINDS, Store
 from kwatt.reconciler.telemetry import Telemetry
 from kwatt.reconciler.trigger import Trigger
@@ -62,6 +63,7 @@ class Options:
     port: int
     writes_per_second: float
     moves_horizon: int | None
+    telemetry_via: str | None
 
 
 def build_parser() -> Parser:
@@ -91,6 +93,12 @@ def build_parser() -> Parser:
         help="let replicas move where the watts saved over so long pay for the restarts, on nodes "
         "whose PowerBudgets say nothing about moves (default: nothing moves there)",
     )
+    parser.add_argument(
+        "--telemetry-via",
+        metavar="URL",
+        help="read all exporters and pods at one address that stands in for them, as `fakenpu` does: "
+        "/nodes/NODE/metrics and /pods/NAMESPACE/POD/metrics (default: at their own addresses)",
+    )
     return parser
 
 
@@ -105,6 +113,7 @@ def parse_options(argv: list[str]) -> Options:
         port=args.port,
         writes_per_second=args.writes_per_second,
         moves_horizon=args.moves_horizon,
+        telemetry_via=args.telemetry_via,
     )
 
 
@@ -215,6 +224,7 @@ def _cycle(
             list_pods=informers["Pod"].catch_up,
             wall=wall_clock,
             telemetry=telemetry,
+            lookout=Lookout(store, options.telemetry_via),
             moves_horizon=options.moves_horizon,
         )
     )

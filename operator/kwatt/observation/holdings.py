@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from kwatt.energy.holdings import Curve, Holder, Holdings, Pool, PoolKey, Served
 from kwatt.model.keys import PodKey, ServiceKey
@@ -12,20 +14,31 @@ from kwatt.model.npu import NpuClass, Profile
 from kwatt.model.plan import Placement, Plan
 from kwatt.model.snapshot import Node, Pod, Snapshot
 from kwatt.observation.values import ParsedPod
+from kwatt.observation.world import World
 from kwatt.planning.curves import curves_of
 from kwatt.units import NO_THROUGHPUT, Power
+
+ROUNDS: Final = 3  # a sample holds until the third round after it, and a minute at least
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """All objects that there are, whether they can be used or not: what they used is never forgotten."""
+
+    services: frozenset[ServiceKey] = frozenset()
+    budgets: frozenset[str] = frozenset()
+    classes: frozenset[str] = frozenset()
 
 
 def holdings_of(
     snapshot: Snapshot,
     planned: Plan,
-    pods: Iterable[ParsedPod],
-    services: Iterable[ServiceKey],
-    classes: Iterable[str],
+    world: World,
+    existing: Existing,
 ) -> Holdings:
-    """Return who holds which NPUs now; `pods` are all there are, `services` and `classes` all objects."""
+    """Return who holds which NPUs now."""
     nodes = {node.name: node for node in snapshot.nodes if node.npu_class}
-    holders = _holders(snapshot, planned, pods, nodes)
+    holders = _holders(snapshot, planned, world.pods, nodes)
     models = {service.key: service.model for service in snapshot.services}
     profiles = snapshot.profiles
     return Holdings(
@@ -34,10 +47,14 @@ def holdings_of(
             for name, node in nodes.items()
             if node.npu_class
         },
-        budgets={budget.name: budget.nodes for budget in snapshot.budgets},
-        classes=frozenset(classes),
-        services={key: _served(profiles.get(models.get(key, ""))) for key in services},
+        budgets=dict.fromkeys(existing.budgets, ())
+        | {budget.name: budget.nodes for budget in snapshot.budgets},
+        classes=existing.classes,
+        services={key: _served(profiles.get(models.get(key, ""))) for key in existing.services},
         curves=dict(_curves(profiles)),
+        freshness={
+            one.name: ROUNDS * one.telemetry.interval_ms for one in world.classes if one.telemetry
+        },
     )
 
 

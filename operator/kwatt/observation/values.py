@@ -15,6 +15,7 @@ from kwatt.model.feedback import DemandRange
 from kwatt.model.npu import NpuClass, Profile
 from kwatt.model.selectors import AffinityGap, LabelSelector, Taint
 from kwatt.model.snapshot import PodShape
+from kwatt.observation.sources import ParsedCounters, ParsedTelemetry, PodReach
 from kwatt.units import Power, Throughput
 
 DEFAULT_GRACE_SECONDS = 30  # terminationGracePeriodSeconds where nobody says another
@@ -78,7 +79,7 @@ class ParsedPod:
     """A pod of anybody's; `labels` are those by which KWatt knows its own, `asked` extended resources.
 
     `replica_set` is the name of the ReplicaSet that controls it. `hostname` and `node_name` are what the
-    pod is narrowed to by nodeSelector and by metadata.name.
+    pod is narrowed to by nodeSelector and by metadata.name. `reach` is for telemetry only and wakes nobody.
     """
 
     uid: str
@@ -105,6 +106,7 @@ class ParsedPod:
     affinity_terms: int | AffinityGap | None = None
     grace_seconds: int = DEFAULT_GRACE_SECONDS
     resource_version: str = field(default="", compare=False)
+    reach: PodReach | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,7 @@ class ParsedClass:
     npu_class: NpuClass | None
     missing: tuple[str, ...] = ()
     generation: int = 0
+    telemetry: ParsedTelemetry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +199,7 @@ class ParsedService:
     deleting: bool = False
     demand_range: DemandRange | None = None
     demanded: Throughput | None = field(default=None, compare=False)
+    counters: ParsedCounters | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,9 @@ from kwatt.reconciler.applying import Applier
 from kwatt.reconciler.describing import Findings, status_changes
 from kwatt.reconciler.reporting import Reporter
 from kwatt.reconciler.shares import Shares
-from kwatt.reconciler.sighting import sighting_of
+from kwatt.reconciler.sighting import Lookout
 from kwatt.reconciler.store import OWN_KINDS, Store
-from kwatt.reconciler.telemetry import Sighting, Telemetry
+from kwatt.reconciler.telemetry import Telemetry
 from kwatt.reconciler.validation import Validator
 from kwatt.reconciler.writes import Scene
 
@@ -51,6 +51,7 @@ class Parts:
     list_pods: Callable[[], Awaitable[None]]
     wall: Callable[[], datetime]
     telemetry: Telemetry
+    lookout: Lookout
     moves_horizon: int | None = None  # in seconds, for nodes under no budget with its own
 
 
@@ -75,7 +76,7 @@ class Cycle:
             observation = await self._observe(now)
         with self._step("plan"):
             planned = await self._plan(planner, observation)
-        parts.telemetry.see(self._sighting(observation, planned))
+        parts.telemetry.see(parts.lookout.sighting(self._world, observation.snapshot, planned))
         with self._step("diff"):
             advertised = parts.shares.advertised(observation.snapshot)
             changes = diff(observation.snapshot, planned, advertised)
@@ -125,10 +126,6 @@ class Cycle:
         if len(snapshot.services) < _THREAD_FROM_SERVICES:
             return planner.plan(snapshot)
         return await asyncio.to_thread(planner.plan, snapshot)
-
-    def _sighting(self, observation: Observation, planned: Plan) -> Sighting:
-        """Return what telemetry is read and judged by."""
-        return sighting_of(self._parts.store, self._world, observation.snapshot, planned)
 
     def _scene(self, observation: Observation) -> Scene:
         store = self._parts.store

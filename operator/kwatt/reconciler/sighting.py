@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -12,25 +13,41 @@ from kwatt.model.keys import ServiceKey
 from kwatt.model.measurements import Counted
 from kwatt.model.plan import Plan
 from kwatt.model.snapshot import Snapshot
-from kwatt.model.targets import Targets
-from kwatt.observation.holdings import holdings_of
+from kwatt.observation.holdings import Existing, holdings_of
+from kwatt.observation.memory import Memory
 from kwatt.observation.remembering import grounds_of, remembered_feedback
+from kwatt.observation.targets import resolve_targets
 from kwatt.observation.world import World
 from kwatt.reconciler.store import Store
 from kwatt.reconciler.telemetry import Sighting
 from kwatt.status.measuring import counted_of
 
 
-def sighting_of(store: Store, world: World, snapshot: Snapshot, planned: Plan) -> Sighting:
-    """Gather targets, who holds what, and what statuses say was counted and decided before."""
-    services = [ServiceKey(one.namespace, one.name) for one in store.own("InferenceService")]
-    classes = [one.name for one in store.own("NPUClass")]
-    return Sighting(
-        targets=Targets(),
-        holdings=holdings_of(snapshot, planned, world.pods, services, classes),
-        grounds=grounds_of(world, snapshot),
-        books=books_of(store),
-        remembered=remembered_feedback(world),
+class Lookout:
+    """Makes sightings; what nobody asks for is never made. `via` is a stand-in for all exporters and pods."""
+
+    def __init__(self, store: Store, via: str | None = None) -> None:
+        self._store = store
+        self._via = via
+        self._memory = Memory()
+
+    def sighting(self, world: World, snapshot: Snapshot, planned: Plan) -> Sighting:
+        """Gather targets, who holds what, and what statuses say was counted and decided before."""
+        return Sighting(
+            targets=resolve_targets(world, via=self._via, memory=self._memory),
+            make_holdings=partial(holdings_of, snapshot, planned, world, existing(self._store)),
+            make_grounds=partial(grounds_of, world, snapshot),
+            make_books=partial(books_of, self._store),
+            make_remembered=partial(remembered_feedback, world),
+        )
+
+
+def existing(store: Store) -> Existing:
+    """Return which objects there are."""
+    return Existing(
+        services=frozenset(ServiceKey(o.namespace, o.name) for o in store.own("InferenceService")),
+        budgets=frozenset(one.name for one in store.own("PowerBudget")),
+        classes=frozenset(one.name for one in store.own("NPUClass")),
     )
 
 

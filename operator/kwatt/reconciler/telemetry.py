@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Final, NoReturn, Protocol, TypeVar
 
 from kwatt.cluster.backoff import Backoff, chance
@@ -30,25 +31,33 @@ _BACKOFF: Final = Backoff(first=1.0, cap=30.0)
 _ROUND_SECONDS: Final = 1.0  # between asking the reader; it reads what is due only
 _SETTLE_MS: Final = 5_000  # how often accounts are settled while nothing comes
 _FIGURES_MS: Final = 60_000  # how often figures that only move reach the statuses
+_AWAY_MS: Final = 600_000  # without any exporter for so long, nothing is measured here any more
 _NOTHING: Final = Readings()
 Key = TypeVar("Key")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sighting:
-    """What a cycle knows that readings are taken and judged by. `remembered` is what statuses say."""
+    """What a cycle knows that readings are taken and judged by, made when it is asked for.
+
+    `make_books` and `make_remembered` return what statuses say was counted and decided before.
+    """
 
     targets: Targets
-    holdings: Holdings
-    grounds: Grounds = Grounds()
-    books: Books = Books()
-    remembered: Feedback = NO_FEEDBACK
+    make_holdings: Callable[[], Holdings]
+    make_grounds: Callable[[], Grounds]
+    make_books: Callable[[], Books]
+    make_remembered: Callable[[], Feedback]
 
-    @property
-    def measures(self) -> bool:
-        """Tell whether there is anything to read, or anything was counted before."""
-        books = self.books
-        return self.targets != Targets() or any((books.services, books.budgets, books.classes))
+    @cached_property
+    def holdings(self) -> Holdings:
+        """Who holds what."""
+        return self.make_holdings()
+
+    @cached_property
+    def grounds(self) -> Grounds:
+        """What feedback is decided from."""
+        return self.make_grounds()
 
 
 class Reads(Protocol):
@@ -94,6 +103,7 @@ class Telemetry:
         self._sighting: Sighting | None = None
         self._seen = asyncio.Event()
         self._books: _Books | None = None
+        self._wanted = 0
         self._refusing: frozenset[tuple[str, str]] = frozenset()
 
     def see(self, sighting: Sighting) -> None:
@@ -119,26 +129,27 @@ class Telemetry:
     async def _round(self) -> float:
         """Read once and account for it; return after how many seconds to do so again."""
         sighting = self._sighting
-        if sighting is None or (self._books is None and not sighting.measures):
+        if sighting is None or self._has_nothing_to_read(sighting):
             self._seen.clear()
-            self._tell_nothing()
+            self._books, self.measurements, self.feedback = None, Measurements(), None
             return 0.0
         books = self._books = self._books or self._opened(sighting)
         readings = await self._reader.read(sighting.targets, self._now().ms)
         self.take(readings, books)
         return _ROUND_SECONDS
 
-    def _tell_nothing(self) -> None:
-        """Say that nobody measures anything, once."""
-        if self.measurements is None:
-            self.measurements = Measurements()
-            self._trigger.poke()
+    def _has_nothing_to_read(self, sighting: Sighting) -> bool:
+        """Tell whether nothing is configured; while exporters are only away what they told is kept."""
+        if sighting.targets != Targets():
+            self._wanted = self._now().ms
+            return False
+        return self._books is None or self._now().ms - self._wanted > _AWAY_MS
 
     def _opened(self, sighting: Sighting) -> _Books:
         now = self._now()
         return _Books(
-            accounts=Accounts(sighting.books, now),
-            maker=FeedbackMaker(sighting.remembered),
+            accounts=Accounts(sighting.make_books(), now),
+            maker=FeedbackMaker(sighting.make_remembered()),
             begun=now.ms,
             settled=now.ms,
             told=now.ms - _FIGURES_MS,

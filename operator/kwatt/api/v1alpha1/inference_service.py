@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, WithJsonSchema, model_validator
 
+from kwatt.api.v1alpha1.counters import Counters
 from kwatt.api.v1alpha1.fields import (
     ATOMIC,
     Decimal,
@@ -160,6 +161,10 @@ class InferenceServiceSpec(Part):
     route: Route | None = Field(
         default=None,
         description="Gateway that splits requests by weights; only with it may variants be mixed.",
+    )
+    counters: Counters | None = Field(
+        default=None,
+        description="How the pods count what they serve; without it throughput is not measured.",
     )
 
 

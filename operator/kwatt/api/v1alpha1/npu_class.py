@@ -28,6 +28,7 @@ from kwatt.api.v1alpha1.meta import (
     ObservedGeneration,
     PodToleration,
 )
+from kwatt.api.v1alpha1.telemetry import ClassTelemetry
 from kwatt.model.npu import Basis
 from kwatt.units import parse_quantity
 
@@ -109,6 +110,9 @@ class NPUClassSpec(Part):
         default=None, description="Memory of one NPU in bytes, as in 16Gi."
     )
     watts: NpuWatts | None = Field(default=None, description="What one NPU draws, in watts.")
+    telemetry: ClassTelemetry | None = Field(
+        default=None, description="How the watts of its cards are read; without it nothing is."
+    )
     basis: Basis = Field(
         default=Basis.ASSUMPTION,
         description="The weakest basis of the figures: Measured, Vendor or Assumption.",

@@ -11,6 +11,7 @@ from kwatt.api.v1alpha1.inference_service import InferenceServiceSpec, RequiredT
 from kwatt.errors import InvalidInput
 from kwatt.model.feedback import DemandRange
 from kwatt.model.snapshot import PodShape
+from kwatt.observation.parsing.counters import counters_of
 from kwatt.observation.parsing.demands import grace_of
 from kwatt.observation.parsing.reading import (
     Body,
@@ -77,6 +78,7 @@ def _parsed(
         deleting=metadata.get("deletionTimestamp") is not None,
         demand_range=_demand_range(spec.throughput),
         demanded=remembered_demand(read_mapping(body, "status")),
+        counters=counters_of(spec.counters),
     )
 
 
