@@ -13,13 +13,13 @@ from typing import TypeVar
 
 from kwatt.energy.account import Account, Known
 from kwatt.energy.attribution import attribute
-from kwatt.energy.counters import Counters
+from kwatt.energy.counters import Counters, Rate
 from kwatt.energy.coverage import Coverage
 from kwatt.energy.holdings import FRESHNESS_MS, Holdings, Instant, PoolKey
 from kwatt.energy.integration import Stretch, Trail, stretch_between, trail_of
 from kwatt.energy.points import Points, declared_at
 from kwatt.energy.sights import drawing, sights
-from kwatt.energy.telling import Telling
+from kwatt.energy.telling import Lost, Telling
 from kwatt.model.keys import ServiceKey
 from kwatt.model.measurements import Counted, Demand, Measured, Measurements
 from kwatt.model.telemetry import CardSample, MeterSample, Readings
@@ -203,8 +203,9 @@ class Accounts:
             yield key, self._service(key, now)
         for key, known in sorted(self._unread.items()):
             never = self._telling.never_read(known)
-            if never is not None:
-                yield key, Measured(lost=never.message, loss=never.loss)
+            told = self._counters.rate(key, self._holdings.services.get(key), now)
+            if never or told.rate or told.doubt:
+                yield key, self._without_watts(told, never, now)
 
     def _service(self, key: ServiceKey, now: Instant) -> Measured:
         account = self._services[key]
@@ -220,6 +221,16 @@ class Accounts:
             estimated=power.estimated,
             lost=power.lost,
             loss=power.loss,
+            doubt=told.doubt,
+        )
+
+    def _without_watts(self, told: Rate, never: Lost | None, now: Instant) -> Measured:
+        return Measured(
+            rate=None if told.doubt else told.rate,
+            window_seconds=told.window_ms // 1000,
+            at=now.wall if told.rate else None,
+            lost=never.message if never else None,
+            loss=never.loss if never else None,
             doubt=told.doubt,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from kwatt.energy.holdings import Holdings, Instant, Pool, PoolKey
+from kwatt.energy.holdings import Holder, Holdings, Instant, Pool, PoolKey
 from kwatt.energy.integration import Trail
 from kwatt.model.keys import PodKey
 
@@ -42,11 +42,9 @@ class Coverage:
         whole = _Part(key, None)
         in_pool = _read_through(fresh, pool.npus)
         yield whole, self._through.get(whole) if in_pool is None else in_pool
-        named = any(trail.names_pods for trail in fresh)
         for holder in pool.holders:
             part = _Part(key, holder.pod)
-            mine = [trail for trail in fresh if holder.pod in trail.pods] if named else fresh
-            at = _read_through(mine, holder.npus if named else pool.npus)
+            at = _read_through(trails_of(holder, pool, fresh), holder.npus)
             if at is None:
                 # a pod that came to a pool that is read has the freshness limit to appear in it
                 at = self._through.get(part, now.ms if fresh else None)
@@ -59,6 +57,13 @@ class Coverage:
     def of_pod(self, key: PoolKey, pod: PodKey) -> int | None:
         """Return until when all cards of a pod on a node were read, None where they never were."""
         return self._through.get(_Part(key, pod))
+
+
+def trails_of(holder: Holder, pool: Pool, fresh: Sequence[Trail]) -> Sequence[Trail]:
+    """Return the samples that tell of a pod: those that name it, else all if they are of the whole pool."""
+    if any(trail.names_pods for trail in fresh):
+        return [trail for trail in fresh if holder.pod in trail.pods]
+    return fresh if sum(trail.devices for trail in fresh) >= pool.npus else ()
 
 
 def _read_through(trails: Sequence[Trail], npus: int) -> int | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from kwatt.energy.account import Known
-from kwatt.energy.coverage import Cards, Coverage, earliest
+from kwatt.energy.coverage import Cards, Coverage, earliest, trails_of
 from kwatt.energy.holdings import Holder, Holdings, Instant, Pool, PoolKey
 from kwatt.energy.integration import Trail
 from kwatt.model.keys import ServiceKey
@@ -31,13 +31,15 @@ class _Sight:
     read: int = 0
     unread: list[PoolKey] = field(default_factory=list)
 
-    def part(self, key: PoolKey, npus: int, through: int | None, fresh_since: int) -> None:
-        """Add NPUs of one pool and until when they are known."""
+    def part(self, key: PoolKey, through: int | None, npus: int, trails: Sequence[Trail]) -> None:
+        """Add NPUs of one pool, until when they are known, and the fresh samples of their cards."""
         self.throughs.append(through)
         self.npus += npus
-        if through is not None and through >= fresh_since:
-            self.read += npus
-        elif len(self.unread) < _SHOWN and key not in self.unread:
+        read = min(npus, sum(trail.devices for trail in trails))
+        self.read += read
+        if read == npus:
+            return
+        if len(self.unread) < _SHOWN and key not in self.unread:
             self.unread.append(key)
 
     def known(self) -> Known:
@@ -81,14 +83,15 @@ def sights(
         wholes = [classes[key.npu_class], *(budgets[name] for name in over.get(key.node, ()))]
         for whole in wholes:
             whole.limit = max(whole.limit, limit)
-            whole.part(key, pool.npus, coverage.of_pool(key), since)
+            whole.part(key, coverage.of_pool(key), pool.npus, fresh)
             whole.milliwatts += sum(trail.milliwatts for trail in fresh)
             whole.scopes.update(trail.scope for trail in fresh)
         for holder in pool.holders:
             if holder.service is not None:
                 own = services[holder.service]
                 own.limit = max(own.limit, limit)
-                own.part(key, holder.npus, coverage.of_pod(key, holder.pod), since)
+                mine = trails_of(holder, pool, fresh)
+                own.part(key, coverage.of_pod(key, holder.pod), holder.npus, mine)
         _share(fresh, services)
     return Sights(
         services={key: sight.known() for key, sight in services.items()},

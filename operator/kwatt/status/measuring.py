@@ -27,9 +27,9 @@ def measured_part(measured: Measured | None, previous: api.Measured | None) -> a
 
     None where nothing is measured: no exporter is read, or nothing is held.
     """
-    if measured is None or not _counts(measured):
+    if measured is None or not _holds(measured):
         return None
-    if measured.power is None and (measured.rate is None or measured.lost):
+    if measured.power is None and measured.counted.at is not None:
         return previous
     power, rate = measured.power, measured.rate
     return api.Measured(
@@ -43,8 +43,8 @@ def measured_part(measured: Measured | None, previous: api.Measured | None) -> a
     )
 
 
-def _counts(measured: Measured) -> bool:
-    return measured.counted.at is not None or measured.power is not None
+def _holds(measured: Measured) -> bool:
+    return measured.counted.at is not None or measured.rate is not None
 
 
 def energy_part(counted: Counted | None, previous: EnergyUsed | None) -> EnergyUsed | None:
@@ -85,6 +85,9 @@ def measured_verdict(
         return Verdict("Measured", None, "NoTelemetry", NOT_READ)
     if measured.lost is not None:
         return Verdict("Measured", False, str(measured.loss), f"{measured.lost}; {_HOLDS}")
+    if measured.counted.at is None and measured.rate is not None:
+        why = "its throughput is read, the watts of its NPUs are not"
+        return Verdict("Measured", None, "RateOnly", why)
     if measured.counted.at is None:
         return Verdict("Measured", None, "NoReplicas", "it holds no NPU that could be measured")
     if measured.doubt is not None:
