@@ -6,6 +6,7 @@ Commands are imported when they are called: the server in a small image needs no
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -16,7 +17,7 @@ _MODULES: Final = {
     "run": "fakenpu.run",
     "load": "fakenpu.load",
     "server": "fakenpu.server",
-    "device-plugin": "fakenpu.device_plugin",
+    "device-plugin": "fakenpu.plugin.command",
 }
 _UNUSABLE: Final = 2
 
@@ -27,6 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments or arguments[0] not in _MODULES:
         sys.stderr.write(f"usage: fakenpu {{{','.join(_MODULES)}}} ...; each has --help\n")
         return 0 if arguments[:1] in (["-h"], ["--help"]) else _UNUSABLE
+    if importlib.util.find_spec(_MODULES[arguments[0]].rpartition(".")[0]) is None:
+        sys.stderr.write(f"fakenpu {arguments[0]}: error: this installation is without it\n")
+        return _UNUSABLE
     try:
         module = importlib.import_module(_MODULES[arguments[0]])
         return int(module.main(arguments[1:]))

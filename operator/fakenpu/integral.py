@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-_REMEMBERED: Final = 120_000  # milliseconds: longer than any exporter waits between two readings
+REMEMBERED: Final = 120_000  # milliseconds: longer than any exporter waits between two readings
 
 
 class Integral:
@@ -26,7 +26,7 @@ class Integral:
         self._microjoules = self.microjoules_at(now)
         self._since, self.milliwatts = now, milliwatts
         self._history.append((now, milliwatts))
-        while len(self._history) > 1 and self._history[1][0] < now - _REMEMBERED:
+        while len(self._history) > 1 and self._history[1][0] < now - REMEMBERED:
             self._history.popleft()
 
     def microjoules_at(self, now: int) -> int:

@@ -7,11 +7,17 @@ from typing import Any
 
 from fakenpu.keys import PodKey, ServiceKey
 from fakenpu.names import CLASS_LABEL, SERVICE_LABEL
-from fakenpu.pods import Node, Pod
+from fakenpu.pods import Node, Pod, Runtime, Service
 from fakenpu.products import PRODUCTS, Product, product_on
 
 Body = Mapping[str, Any]
 _OVER = ("Succeeded", "Failed")
+_RUNTIMES = {
+    "FuriosaLLM": Runtime.FURIOSA_LLM,
+    "VLLM": Runtime.VLLM,
+    "Triton": Runtime.TRITON,
+    "KServe": Runtime.KSERVE,
+}
 
 
 def node_of(body: Body, products: Iterable[Product] = PRODUCTS) -> Node | None:
@@ -25,18 +31,26 @@ def node_of(body: Body, products: Iterable[Product] = PRODUCTS) -> Node | None:
     return Node(str(metadata["name"]), product, devices) if devices else None
 
 
+def has_ended(body: Body) -> bool:
+    """Return whether a pod holds nothing any more."""
+    return (body.get("status") or {}).get("phase") in _OVER
+
+
+def holds_npus(body: Body) -> bool:
+    """Return whether a pod is bound and asks for an NPU of a product that is known."""
+    spec = body.get("spec") or {}
+    return bool(spec.get("nodeName")) and any(_npus_of(spec, product) for product in PRODUCTS)
+
+
 def pod_of(body: Body, nodes: Mapping[str, Node]) -> Pod | None:
-    """Return a bound pod that holds NPUs of its node, None for any other and for one that has ended."""
+    """Return a pod that is bound to one of `nodes` and holds NPUs of it, None for any other."""
     metadata, spec = body.get("metadata") or {}, body.get("spec") or {}
     status, labels = body.get("status") or {}, metadata.get("labels") or {}
     node = nodes.get(spec.get("nodeName") or "")
-    if node is None or status.get("phase") in _OVER:
+    npus = 0 if node is None else _npus_of(spec, node.product)
+    if node is None or not npus:
         return None
-    npus = _npus_of(spec, node.product)
-    if not npus:
-        return None
-    service = labels.get(SERVICE_LABEL)
-    namespace = str(metadata["namespace"])
+    service, namespace = labels.get(SERVICE_LABEL), str(metadata["namespace"])
     return Pod(
         key=PodKey(namespace, str(metadata["name"])),
         node=node.name,
@@ -46,6 +60,20 @@ def pod_of(body: Body, nodes: Mapping[str, Node]) -> Pod | None:
         env=_env_of(spec),
         container=_container_of(spec, node.product),
         ready=_is_ready(status) and not metadata.get("deletionTimestamp"),
+        address=str(status.get("podIP") or ""),
+    )
+
+
+def service_of(body: Body) -> Service:
+    """Return an InferenceService of which nothing is asked yet, counted as its `spec.counters` say."""
+    metadata, spec = body["metadata"], body.get("spec") or {}
+    counters = spec.get("counters") or {}
+    served = counters.get("served") or ["served_total"]
+    return Service(
+        key=ServiceKey(str(metadata["namespace"]), str(metadata["name"])),
+        model=str(spec.get("model", "")),
+        runtime=_RUNTIMES.get(str(counters.get("runtime")), Runtime.COUNTER),
+        counter=str(served[0] if isinstance(served, list) else served),
     )
 
 

@@ -21,6 +21,25 @@ class Work:
     refused: int
 
 
+def sum_of(first: Work, second: Work) -> Work:
+    """Return both together."""
+    return Work(
+        first.arrived + second.arrived,
+        first.served + second.served,
+        first.waiting + second.waiting,
+        first.refused + second.refused,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """What was true when somebody stopped looking: milliwatts by device, or the work of a pod."""
+
+    at: int
+    milliwatts: tuple[int, ...] = ()
+    work: Work | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Meter:
     """True energy in microjoules since the world began, up to `now` (milliseconds).

@@ -10,7 +10,7 @@ from fakenpu.exposition.runtimes import Engine, RuntimeReading, runtime_text, wh
 from fakenpu.faults import Faults
 from fakenpu.keys import PodKey
 from fakenpu.meter import Work
-from fakenpu.pods import Pod, Service
+from fakenpu.pods import Service
 from fakenpu.quantities import MILLI, BadInput
 from fakenpu.replica import Replica
 from fakenpu.shares import even_shares
@@ -28,15 +28,15 @@ def exposition(world: World, name: str) -> str:
     at = read_at(world.now, node.product.refresh) if frozen is None else frozen.at
     per_card = node.product.devices_per_card
     drawn = frozen.milliwatts if frozen else tuple(
-        world.milliwatts(name, number, at) for number in range(node.devices)
+        world.fleet.milliwatts(name, number, at) for number in range(node.devices)
     )  # fmt: skip
     devices = tuple(
         Device(
             number=number,
             card=number // per_card,
             milliwatts=sum(drawn[number // per_card * per_card :][:per_card]),
-            busy_percent=_busy(world.holder(name, number)),
-            pod=_pod(world, name, number),
+            busy_percent=_busy(world, name, number, at),
+            pod=world.fleet.holder(name, number, at),
         )
         for number in range(node.devices)
     )
@@ -63,15 +63,12 @@ def read_at(now: int, refresh: int) -> int:
     return now - now % refresh if refresh else now
 
 
-def _busy(replica: Replica | None) -> float:
+def _busy(world: World, node: str, number: int, at: int) -> float:
+    pod = world.fleet.holder(node, number, at)
+    replica = None if pod is None else world.replicas.get(pod.key)
     if replica is None or not replica.capacity:
         return 0.0
     return round(100 * replica.rate / replica.capacity, 2)
-
-
-def _pod(world: World, node: str, number: int) -> Pod | None:
-    replica = world.holder(node, number)
-    return None if replica is None else replica.pod
 
 
 def _engines(replica: Replica, work: Work, service: Service) -> tuple[Engine, ...]:

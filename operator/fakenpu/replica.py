@@ -15,7 +15,7 @@ class Replica:
 
     __slots__ = (
         "arrival", "arrived", "base", "curve", "devices", "idle", "pod", "power", "queue", "rate", "refused",
-        "served",
+        "served", "since",
     )  # fmt: skip
 
     def __init__(self, pod: Pod, devices: tuple[int, ...], idle: int, now: int) -> None:
@@ -26,6 +26,7 @@ class Replica:
         self.arrival = self.rate = 0
         self.arrived = self.served = self.queue = self.refused = 0
         self.base = 0  # of `served`, when its counters began
+        self.since = now  # until then its work is counted
         self.power = Integral(now, self.idle)
 
     @property
@@ -44,10 +45,13 @@ class Replica:
             return NEVER
         return -(-self.queue // (self.capacity - self.arrival))
 
-    def work(self, milliseconds: int, service: Service | None) -> None:
-        """Let time pass in which neither what comes nor the rate changes."""
-        come = self.arrival * milliseconds
-        done = min(self.queue + come, self.capacity * milliseconds)
+    def work_until(self, now: int, service: Service | None) -> None:
+        """Count the work until now; what comes and the capacity were the same since the last time."""
+        elapsed, self.since = now - self.since, now
+        if not elapsed:
+            return
+        come = self.arrival * elapsed
+        done = min(self.queue + come, self.capacity * elapsed)
         self.arrived += come
         self.served += done
         self.queue += come - done

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from fakenpu.clock import Clock
 from fakenpu.scenario import Scenario, read_scenario, world_of
-from fakenpu.serving import application, node_application
+from fakenpu.serving import application, node_application, pod_application
 from fakenpu.watching import watch_cluster
 from fakenpu.world import World
 
@@ -38,6 +38,9 @@ def _options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--node-ports", type=int, metavar="FIRST", help="also a port per node, from FIRST on"
     )
+    parser.add_argument(
+        "--pod-port", type=int, help="also answer for pods on this port of their own addresses"
+    )
     parser.add_argument("--time-scale", type=float, help="seconds of the world per second; 0 stops")
     parser.add_argument(
         "--watch", action="store_true", help="take nodes, pods and services from the cluster"
@@ -56,6 +59,8 @@ async def _serve(options: argparse.Namespace, world: World, scale: float) -> Non
                 app = node_application(clock, name)
                 own = await _listen(stack, app, options.host, options.node_ports + number)
                 sys.stdout.write(f"{name}: http://{own}/metrics\n")
+        if options.pod_port is not None:
+            await _listen(stack, pod_application(clock), "0.0.0.0", options.pod_port)  # noqa: S104
         sys.stdout.flush()
         await _until_stopped(clock, options)
 

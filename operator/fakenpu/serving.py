@@ -48,6 +48,25 @@ def node_application(clock: Clock, node: str) -> web.Application:
     return app
 
 
+def pod_application(clock: Clock) -> web.Application:
+    """Return what answers on a port of every pod: /metrics of the pod whose address was called.
+
+    For clusters whose simulated pods have loopback addresses, all of which this machine answers.
+    """
+    app = web.Application(middlewares=[_plain_errors])
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        own = request.transport.get_extra_info("sockname") if request.transport else None
+        world, address = clock.catch_up(), own[0] if own else ""
+        key = world.pod_at(address)
+        if key is None:
+            raise BadInput(f"pod at {address}: not known")
+        return await answer(request, runtime_exposition(world, key), world.faults_of(key))
+
+    app.add_routes([web.get("/metrics", handle), web.get("/health", _healthz)])
+    return app
+
+
 @web.middleware
 async def _plain_errors(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]

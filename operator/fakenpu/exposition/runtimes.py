@@ -8,7 +8,7 @@ model_infer_request_* and the KServe model server's request_predict_seconds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from fakenpu.exposition.text import Family, Hand, Sample, by_label_name, render
@@ -92,7 +92,8 @@ def _vllm(reading: RuntimeReading) -> tuple[Family, ...]:
     )  # fmt: skip
 
 
-def _triton(reading: RuntimeReading) -> tuple[Family, ...]:
+def _triton(parts: RuntimeReading) -> tuple[Family, ...]:
+    reading = _as_one(parts)
     per = _Writer(reading, "", {"model": reading.service.model, "version": "1"})
     return (
         per.counter("nv_inference_request_success",
@@ -112,7 +113,8 @@ def _triton(reading: RuntimeReading) -> tuple[Family, ...]:
     )  # fmt: skip
 
 
-def _kserve(reading: RuntimeReading) -> tuple[Family, ...]:
+def _kserve(parts: RuntimeReading) -> tuple[Family, ...]:
+    reading = _as_one(parts)
     model = reading.service.model
     per = _Writer(reading, "", {"model": model, "version": "1"})
     predict = {"model_name": model}
@@ -181,6 +183,20 @@ class _Writer:
 
     def _engine(self, engine: Engine) -> Mapping[str, str]:
         return {self._engine_label: engine.name} if self._engine_label else {}
+
+
+def _as_one(reading: RuntimeReading) -> RuntimeReading:
+    """Add up the engines, for servers that count by model only."""
+    engines = reading.engines
+    total = Engine(
+        name="0",
+        units=sum(engine.units for engine in engines),
+        requests=sum(engine.requests for engine in engines),
+        arrived_requests=sum(engine.arrived_requests for engine in engines),
+        running=sum(engine.running for engine in engines),
+        waiting=sum(engine.waiting for engine in engines),
+    )
+    return replace(reading, engines=(total,))
 
 
 def _told(count: int, faults: Faults) -> float:
