@@ -76,7 +76,7 @@ def _parsed(
         grace_seconds=_longest_grace(spec),
         deleting=metadata.get("deletionTimestamp") is not None,
         demand_range=_demand_range(spec.throughput),
-        demanded=remembered_demand(read_mapping(body, "status")),
+        demanded=remembered_demand(body),
     )
 
 
