@@ -214,6 +214,7 @@ class Accounts:
         return Measured(
             counted=power.counted,
             power=power.power,
+            latest=power.latest,
             rate=None if told.doubt else told.rate,
             window_seconds=power.window_seconds or told.window_ms // 1000,
             at=power.at or (now.wall if told.rate else None),
@@ -240,6 +241,7 @@ class Accounts:
         return Measured(
             counted=account.counted(now),
             power=power if lost is None else None,
+            latest=known.power if lost is None else None,
             window_seconds=account.span // 1000 if power is not None else 0,
             at=now.wall if power is not None else None,
             scope=next(iter(known.scopes)) if len(known.scopes) == 1 else None,

@@ -50,13 +50,15 @@ class Counted:
 class Measured:
     """What was measured of one object over the window that ended `at` (wall time).
 
-    None is unknown, never 0. `estimated`: a part of the watts was shared out by plan, not told by labels.
+    None is unknown, never 0. `power` is the mean over the window, `latest` what the last samples show.
+    `estimated`: a part of the watts was shared out by plan, not told by labels.
     `lost` says why there is no fresh figure (with its age) and `loss` in one word, None while there is one.
     `doubt` says what is implausible about what was read, None where nothing is.
     """
 
     counted: Counted = Counted()
     power: Power | None = None
+    latest: Power | None = None
     rate: Throughput | None = None
     window_seconds: int = 0
     at: datetime | None = None

@@ -51,7 +51,8 @@ def holdings_of(
         | {budget.name: budget.nodes for budget in snapshot.budgets},
         classes=existing.classes,
         services={key: _served(profiles.get(models.get(key, ""))) for key in existing.services},
-        curves=dict(_curves(profiles)),
+        curves=dict(_curves(world)),
+        meters={one.name: Scope.WALL for one in world.budgets if one.meter and one.meter.query},
         freshness={
             one.name: ROUNDS * one.telemetry.interval_ms for one in world.classes if one.telemetry
         },
@@ -117,9 +118,10 @@ def _served(profile: Profile | None) -> Served | None:
     return Served(profile.unit, max(rates, default=NO_THROUGHPUT))
 
 
-def _curves(profiles: Mapping[str, Profile]) -> Iterable[tuple[PointKey, Curve]]:
-    for name, profile in profiles.items():
-        for curve in curves_of(profile):
+def _curves(world: World) -> Iterable[tuple[PointKey, Curve]]:
+    """Yield curves as they are declared; those of a snapshot may have measured watts already."""
+    for one in world.profiles:
+        for curve in curves_of(one.profile):
             values = tuple(zip(curve.rates, curve.powers, strict=True))
             for point in curve.points:
-                yield PointKey(name, point.npu_class, point.npus, point.name), values
+                yield PointKey(one.name, point.npu_class, point.npus, point.name), values

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
 
-from kwatt.model.feedback import DemandRange
+from kwatt.model.feedback import DemandRange, Drift
+from kwatt.model.measurements import PointKey
 from kwatt.model.npu import NpuClass, Profile
 from kwatt.model.selectors import AffinityGap, LabelSelector, Taint
 from kwatt.model.snapshot import PodShape
 from kwatt.observation.sources import ParsedCounters, ParsedTelemetry, PodReach
-from kwatt.units import Power, Throughput
+from kwatt.units import NO_POWER, Power, Throughput
 
 DEFAULT_GRACE_SECONDS = 30  # terminationGracePeriodSeconds where nobody says another
 
@@ -163,12 +164,13 @@ class ParsedClass:
 
 @dataclass(frozen=True, slots=True)
 class ParsedProfile:
-    """A ModelProfile."""
+    """A ModelProfile; `drifts` is what its status says was measured."""
 
     uid: str
     name: str
     profile: Profile
     generation: int = 0
+    drifts: Mapping[PointKey, Drift] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,10 +217,20 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class MeterSource:
+    """Where the watts of a budget are measured: a query to a server, or (both "") the sum of its cards."""
+
+    url: str = ""
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedBudget:
     """A PowerBudget; with a `problem` in its windows the least of all its caps holds until it is mended.
 
     `shed_seconds` is how long before a lower cap replicas are taken off; None: as long as pods take to end.
+    `enforced_after` is for how many seconds its meter must show too much, None where the plan alone holds the
+    cap. `withheld` is what its status says is withheld.
     """
 
     uid: str
@@ -232,6 +244,9 @@ class ParsedBudget:
     problem: Invalid | None = None
     generation: int = 0
     moves_horizon: int | None = None
+    meter: MeterSource | None = None
+    enforced_after: int | None = None
+    withheld: Power = field(default=NO_POWER, compare=False)
 
 
 Parsed = (

@@ -15,9 +15,9 @@ from kwatt.api.v1alpha1.model_profile import ModelProfileStatus
 from kwatt.api.v1alpha1.npu_class import NPUClassStatus
 from kwatt.api.v1alpha1.power_budget import PowerBudgetStatus
 from kwatt.manifests.routes import OwnedRoute
-from kwatt.model.feedback import NO_FEEDBACK, Feedback
+from kwatt.model.feedback import NO_FEEDBACK, Drift, Feedback
 from kwatt.model.keys import ServiceKey, Variant
-from kwatt.model.measurements import Measurements
+from kwatt.model.measurements import Measurements, PointKey
 from kwatt.model.npu import Profile
 from kwatt.model.plan import BudgetUse, Placement, Plan, Unplaced
 from kwatt.model.snapshot import Service, Snapshot
@@ -116,6 +116,9 @@ class _Describer:
         self._ready = _ready_replicas(findings.snapshot)
         self._uses: dict[str, BudgetUse] = {use.name: use for use in findings.plan.budgets}
         self._budgets = {budget.name: budget for budget in findings.snapshot.budgets}
+        self._drifts: defaultdict[str, dict[PointKey, Drift]] = defaultdict(dict)
+        for key, drift in findings.feedback.drifts.items():
+            self._drifts[key.profile][key] = drift
         self._exceeded = dict(_exceeded_over(findings.snapshot, findings.left))
         self._unknown_classes = {
             ObjectKey(n.kind, n.namespace, n.name): n.message
@@ -192,6 +195,7 @@ class _Describer:
             coming=budget.coming if budget else None,
             measured=self._measurements.budgets.get(written.name),
             measuring=self._measuring,
+            excess=self._findings.feedback.excesses.get(written.name),
         )
         return describe_budget(facts, self._now)
 
@@ -216,6 +220,7 @@ class _Describer:
             _previous(ModelProfileStatus, written.status),
             written.generation,
             self._now,
+            drifts=self._drifts.get(written.name, {}),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from pydantic import ValidationError
@@ -13,12 +13,13 @@ from kwatt.model.keys import ServiceKey
 from kwatt.model.measurements import Counted
 from kwatt.model.plan import Plan
 from kwatt.model.snapshot import Snapshot
+from kwatt.model.targets import MeterQuery
 from kwatt.observation.holdings import Existing, holdings_of
 from kwatt.observation.memory import Memory
-from kwatt.observation.remembering import grounds_of, remembered_feedback
+from kwatt.observation.remembering import grounds_of, remembered_in
 from kwatt.observation.targets import resolve_targets
 from kwatt.observation.world import World
-from kwatt.reconciler.store import Store
+from kwatt.reconciler.store import OWN_KINDS, Store
 from kwatt.reconciler.telemetry import Sighting
 from kwatt.status.measuring import counted_of
 
@@ -34,11 +35,13 @@ class Lookout:
     def sighting(self, world: World, snapshot: Snapshot, planned: Plan) -> Sighting:
         """Gather targets, who holds what, and what statuses say was counted and decided before."""
         return Sighting(
-            targets=resolve_targets(world, via=self._via, memory=self._memory),
+            targets=resolve_targets(
+                world, meters=_meters(world), via=self._via, memory=self._memory
+            ),
             make_holdings=partial(holdings_of, snapshot, planned, world, existing(self._store)),
-            make_grounds=partial(grounds_of, world, snapshot),
+            make_grounds=partial(grounds_of, world, snapshot, planned),
             make_books=partial(books_of, self._store),
-            make_remembered=partial(remembered_feedback, world),
+            make_remembered=partial(remembered_in, _statuses(self._store)),
         )
 
 
@@ -49,6 +52,20 @@ def existing(store: Store) -> Existing:
         budgets=frozenset(one.name for one in store.own("PowerBudget")),
         classes=frozenset(one.name for one in store.own("NPUClass")),
     )
+
+
+def _meters(world: World) -> tuple[MeterQuery, ...]:
+    return tuple(
+        MeterQuery(one.name, one.meter.url, one.meter.query)
+        for one in world.budgets
+        if one.meter and one.meter.query
+    )
+
+
+def _statuses(store: Store) -> Iterator[tuple[str, str, str, Mapping[str, object]]]:
+    for kind in OWN_KINDS:
+        for one in store.own(kind):
+            yield kind, one.namespace, one.name, one.status
 
 
 def books_of(store: Store) -> Books:

@@ -149,7 +149,7 @@ class Telemetry:
         now = self._now()
         return _Books(
             accounts=Accounts(sighting.make_books(), now),
-            maker=FeedbackMaker(sighting.make_remembered()),
+            maker=FeedbackMaker(sighting.make_remembered(), now.ms),
             begun=now.ms,
             settled=now.ms,
             told=now.ms - _FIGURES_MS,

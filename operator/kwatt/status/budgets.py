@@ -7,6 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from kwatt.api.v1alpha1.power_budget import PowerBudgetStatus
+from kwatt.model.feedback import Excess, ExcessReason
 from kwatt.model.measurements import Measured
 from kwatt.model.plan import BudgetUse
 from kwatt.model.snapshot import Coming
@@ -22,7 +23,7 @@ class BudgetFacts:
     `problem` says what of the spec can't be read; `use` is what the plan counts under the cap to plan with,
     None where none is. `left_now` is that cap less the most that pods hold at this moment. `coming` says
     until when another cap is in force. `measured` is None where nothing was ever read under it; until
-    `measuring`, nobody has looked yet.
+    `measuring`, nobody has looked yet. `excess` is what the meter says, None where only the plan holds the cap.
     """
 
     generation: int
@@ -34,6 +35,7 @@ class BudgetFacts:
     coming: Coming | None = None
     measured: Measured | None = None
     measuring: bool = False
+    excess: Excess | None = None
 
 
 def describe_budget(facts: BudgetFacts, now: datetime) -> PowerBudgetStatus:
@@ -63,6 +65,7 @@ def describe_budget(facts: BudgetFacts, now: datetime) -> PowerBudgetStatus:
         draw_watts=_watts(use.draw),
         measured_watts=_measured_watts(facts) if facts.measuring else before.measured_watts,
         energy=energy_part(counted, before.energy),
+        withheld_watts=_withheld(facts.excess),
         nodes=use.nodes,
     )
 
@@ -94,7 +97,32 @@ def _enforced(facts: BudgetFacts) -> tuple[Verdict, Verdict]:
             Verdict("Enforced", False, "InvalidSpec", why),
             Verdict("Exceeded", None, "InvalidSpec", why),
         )
-    return _verdicts(facts.use, facts.left_now, facts.coming)
+    enforced, exceeded = _verdicts(facts.use, facts.left_now, facts.coming)
+    return _metered(facts.excess, enforced, exceeded) if facts.excess else (enforced, exceeded)
+
+
+def _metered(excess: Excess, enforced: Verdict, exceeded: Verdict) -> tuple[Verdict, Verdict]:
+    """Add what the meter says; that it shows too much decides, all else is told beside."""
+    reason = str(excess.reason)
+    if excess.reason is ExcessReason.WITHIN_CAP:
+        return enforced, exceeded
+    if excess.reason is ExcessReason.METER_ABOVE_CAP:
+        return (
+            Verdict("Enforced", False, reason, excess.message),
+            Verdict("Exceeded", True, reason, excess.message),
+        )
+    message = f"{exceeded.message}; {excess.message}"
+    return enforced, exceeded._replace(reason=_reason(exceeded, reason), message=message)
+
+
+def _reason(exceeded: Verdict, reason: str) -> str:
+    return exceeded.reason if exceeded.holds else reason
+
+
+def _withheld(excess: Excess | None) -> str | None:
+    if excess is None or not excess.withheld.milliwatts:
+        return None
+    return _watts(excess.withheld)
 
 
 def _verdicts(use: BudgetUse, left_now: Power, coming: Coming | None) -> tuple[Verdict, Verdict]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import pairwise
 
 from kwatt.api.v1alpha1 import measuring as api
 from kwatt.api.v1alpha1.model_profile import ModelProfileStatus
 from kwatt.api.v1alpha1.npu_class import NPUClassStatus
-from kwatt.model.measurements import Measured
+from kwatt.model.feedback import Drift
+from kwatt.model.measurements import Measured, PointKey
 from kwatt.model.npu import OperatingPoint, Profile
 from kwatt.model.snapshot import Snapshot
 from kwatt.planning.curves import curves_of
 from kwatt.status.conditions import Verdict, settled
+from kwatt.status.drift import measured_points, profile_drift
 from kwatt.status.measuring import energy_part, measured_part
 from kwatt.units import plain
 
@@ -85,15 +88,19 @@ def _conflict(conflicts: tuple[str, ...]) -> Verdict:
     return Verdict("Conflict", True, "NodesMatchedTwice", why)
 
 
-def describe_profile(
+def describe_profile(  # noqa: PLR0913  (one value per fact; they come from four places)
     profile: Profile | None,
     problem: str | None,
     snapshot: Snapshot,
     previous: ModelProfileStatus | None,
     generation: int,
     now: datetime,
+    *,
+    drifts: Mapping[PointKey, Drift],
 ) -> ModelProfileStatus:
     """Return the whole status; points of classes that do not exist are counted as not usable.
+
+    `drifts` are the points of which something was measured.
 
     A p99 that falls with load is doubtful: the points are used as they are, and the condition says so.
     """
@@ -103,10 +110,14 @@ def describe_profile(
     return ModelProfileStatus(
         observed_generation=generation,
         conditions=settled(
-            before.conditions, (_accepted(problem, unknown, profile),), generation, now
+            before.conditions,
+            (_accepted(problem, unknown, profile), *profile_drift(drifts)),
+            generation,
+            now,
         ),
         points=len(points),
         points_usable=sum(p.npu_class in snapshot.classes for p in points),
+        measured=measured_points(drifts),
     )
 
 

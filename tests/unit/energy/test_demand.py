@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import rate
@@ -96,6 +96,7 @@ def test_another_range_holds_at_once() -> None:
     assert after(at(1), None).target == rate(100)
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(100, 1300), st.lists(st.integers(-30, 30), min_size=60, max_size=120))
 def test_noise_of_three_percent_around_a_constant_demand_changes_nothing(
     level: int, noise: list[int]
@@ -107,6 +108,7 @@ def test_noise_of_three_percent_around_a_constant_demand_changes_nothing(
     assert len(targets) == 1
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.none() | st.integers(0, 10**18), max_size=60), st.integers(1, 10**10))
 def test_whatever_is_claimed_the_rate_stays_within_the_bounds(
     claims: list[int | None], start: int
@@ -116,6 +118,7 @@ def test_whatever_is_claimed_the_rate_stays_within_the_bounds(
         assert BOUNDS.least <= followed.target <= BOUNDS.most
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(1, 1900))
 def test_without_saturation_a_constant_served_rate_comes_to_rest(amount: int) -> None:
     followed = list(followed_through(at(2000), [served(amount)] * 100))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from builders import rate
-from kwatt.model.feedback import NO_FEEDBACK, DemandRange, Feedback, Following
+from builders import rate, watts
+from kwatt.model.feedback import NO_FEEDBACK, DemandRange, ExcessReason, Feedback, Following
 from kwatt.model.keys import ServiceKey
+from kwatt.model.measurements import PointKey
 from kwatt.model.snapshot import Service
 from kwatt.observation.memory import Memory
 from kwatt.observation.observe import observe
 from kwatt.observation.parsing.services import parse_inference_service
-from kwatt.observation.remembering import grounds_of
-from unit.observation.bodies import NOW, node, npu_class, profile, service
+from kwatt.observation.remembering import grounds_of, remembered_in
+from kwatt.planning.plan import plan
+from kwatt.units import Power
+from unit.observation.bodies import NOW, budget, node, npu_class, profile, service
 from unit.observation.worlds import world
 
 KEY = ServiceKey("city", "traffic")
@@ -71,7 +76,114 @@ def test_a_memory_notices_that_demand_changed() -> None:
 def test_the_grounds_are_the_services_that_follow_their_demand() -> None:
     seen = world(*CATALOGUE, following({"perSecond": "240"}), service("fixed"))
 
-    grounds = grounds_of(seen, observe(seen, NOW).snapshot)
+    snapshot = observe(seen, NOW).snapshot
+    grounds = grounds_of(seen, snapshot, plan(snapshot))
 
     bounds = DemandRange(rate(100), rate(900), 20)
     assert grounds.services == {KEY: Following(bounds, "images", rate(240))}
+
+
+POINT_KEY = PointKey("yolo", "atom", 1, "batch-8")
+ROW = {
+    "npuClass": "atom",
+    "npus": 1,
+    "operatingPoint": "batch-8",
+    "ratio": "1.1",
+    "declaredWatts": "41.2",
+    "measuredWatts": "45.32",
+    "plannedWatts": "45.32",
+    "hours": "3",
+    "confidence": "High",
+    "drift": "More",
+}
+METER = {"meter": {"classes": "Sum"}, "enforcement": "Measured"}
+
+
+def measured_profile(*rows: object) -> dict[str, Any]:
+    return {**profile(), "status": {"measured": list(rows)}}
+
+
+def point_power(body: dict[str, Any], feedback: Feedback | None = None) -> Power:
+    snapshot = observe(world(node(), npu_class(), body), NOW, feedback=feedback).snapshot
+    return snapshot.profiles["yolo"].points[0].power
+
+
+def test_a_point_is_planned_with_what_was_measured_if_that_is_more() -> None:
+    assert point_power(profile(), Feedback(points={POINT_KEY: watts(45)})) == watts(45)
+    assert point_power(profile(), Feedback(points={POINT_KEY: watts(30)})) == watts("41.2")
+
+
+def test_without_feedback_the_watts_of_the_status_are_planned() -> None:
+    assert point_power(measured_profile(ROW)) == watts("45.32")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "text",
+        {"npuClass": "atom"},
+        {**ROW, "plannedWatts": "many"},
+        {**ROW, "hours": "-1"},
+        {**ROW, "declaredWatts": "0"},
+        {**ROW, "declaredWatts": "40"},
+    ],
+    ids=["text", "incomplete", "unreadable", "negative", "nothing-declared", "declared-anew"],
+)
+def test_a_row_that_says_nothing_of_this_point_changes_nothing(row: object) -> None:
+    assert point_power(measured_profile(row)) == watts("41.2")
+
+
+def metered_budget(withheld: object = None, **spec: Any) -> dict[str, Any]:
+    status = {} if withheld is None else {"withheldWatts": withheld}
+    return {**budget(hostWatts=1200, **(METER | spec)), "status": status}
+
+
+def cap_of(body: dict[str, Any], feedback: Feedback | None = None) -> tuple[Power, Power]:
+    (one,) = observe(world(*CATALOGUE, body), NOW, feedback=feedback).snapshot.budgets
+    return one.cap, one.withheld
+
+
+def test_what_is_withheld_is_taken_off_the_cap() -> None:
+    feedback = Feedback(withheld={"rack": watts(700)})
+    assert cap_of(metered_budget(), feedback) == (watts(8300), watts(700))
+
+
+def test_where_only_the_plan_holds_the_cap_nothing_is_withheld() -> None:
+    feedback = Feedback(withheld={"rack": watts(700)})
+    assert cap_of(metered_budget(enforcement="Planned"), feedback) == (watts(9000), watts(0))
+
+
+@pytest.mark.parametrize(("withheld", "cap"), [("700", 8300), ("-5", 9000), ([], 9000)])
+def test_without_feedback_what_the_status_says_is_withheld(withheld: object, cap: int) -> None:
+    assert cap_of(metered_budget(withheld))[0] == watts(cap)
+
+
+def test_a_metered_budget_is_told_with_what_could_be_shed_and_drawn() -> None:
+    seen = world(*CATALOGUE, metered_budget(), service())
+    snapshot = observe(seen, NOW, feedback=Feedback(withheld={"rack": watts(700)})).snapshot
+    planned = plan(snapshot)
+
+    rack = grounds_of(seen, snapshot, planned).budgets["rack"]
+
+    npus = snapshot.nodes[0].npus_capacity
+    assert (rack.cap, rack.planned_cap) == (watts(9000), watts(9000))
+    assert rack.headroom == planned.budgets[0].headroom
+    assert rack.sheddable == watts(7800) - watts("17.24") * npus
+    assert rack.reach == watts(1200) + watts(65) * npus
+
+
+def test_the_statuses_of_all_kinds_are_remembered() -> None:
+    statuses = [
+        ("InferenceService", "city", "traffic", {"demand": {"perSecond": "240"}}),
+        ("PowerBudget", "", "rack", {"withheldWatts": "700"}),
+        ("ModelProfile", "", "yolo", {"measured": [ROW]}),
+        ("NPUClass", "", "atom", {}),
+    ]
+
+    remembered = remembered_in(statuses)
+
+    assert remembered.demands == {KEY: rate(240)}
+    assert remembered.withheld == {"rack": watts(700)}
+    assert remembered.excesses["rack"].reason is ExcessReason.WITHHOLDING
+    assert remembered.points == {POINT_KEY: watts("45.32")}
+    assert remembered.drifts[POINT_KEY].seconds == 3 * 3600

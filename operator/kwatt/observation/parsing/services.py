@@ -77,8 +77,8 @@ def _parsed(
         grace_seconds=_longest_grace(spec),
         deleting=metadata.get("deletionTimestamp") is not None,
         demand_range=_demand_range(spec.throughput),
-        demanded=remembered_demand(read_mapping(body, "status")),
         counters=counters_of(spec.counters),
+        demanded=remembered_demand(body),
     )
 
 
