@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from kwatt.api.crd import crd
 from kwatt.api.kinds import KINDS, Kind
-from kwatt.cli import plan, run
+from kwatt.cli import explain, plan, run, top
 from kwatt.cli.arguments import Parser
 from kwatt.metrics.families import FAMILIES
 from kwatt.metrics.family import Family
@@ -65,7 +65,8 @@ def pages() -> dict[str, str]:
 
 def parsers() -> tuple[Parser, ...]:
     """Return the parser of every command."""
-    return run.build_parser(), plan.build_parser()
+    commands = (run, top, explain, plan)
+    return tuple(command.build_parser() for command in commands)
 
 
 def main() -> None:
