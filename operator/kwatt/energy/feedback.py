@@ -8,7 +8,7 @@ from typing import Final
 from kwatt.energy.demand import Asked, Followed, follow
 from kwatt.energy.drift import Tracked, decide, planned_power, track, tracked_from, wants_raise
 from kwatt.energy.excess import Withholding, withhold
-from kwatt.model.feedback import DeclaredPoint, Feedback, Following, Grounds
+from kwatt.model.feedback import DeclaredPoint, Feedback, Following, Grounds, Metered
 from kwatt.model.keys import ServiceKey
 from kwatt.model.measurements import Demand, Measurements, PointKey
 from kwatt.units import Power
@@ -75,7 +75,7 @@ class FeedbackMaker:
         self._withheld = {
             name: withhold(
                 self._withheld.get(name, Withholding()),
-                _metered(name, measurements),
+                _metered(name, measurements, budget),
                 budget,
                 now_ms,
             )
@@ -117,12 +117,13 @@ def _missing(tracked: Tracked, point: DeclaredPoint) -> Power:
     )
 
 
-def _metered(name: str, measurements: Measurements) -> Power | None:
+def _metered(name: str, measurements: Measurements, budget: Metered) -> Power | None:
     """Return what the meter of a budget shows, None where that is not known or can't be believed."""
     measured = measurements.budgets.get(name)
     if measured is None or measured.lost is not None or measured.doubt is not None:
         return None
-    return measured.latest if measured.latest is not None else measured.power
+    power = measured.latest if measured.latest is not None else measured.power
+    return power + budget.unmetered if power is not None else None
 
 
 def _asked(key: ServiceKey, unit: str, measurements: Measurements) -> Asked | None:

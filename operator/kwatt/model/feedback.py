@@ -46,7 +46,8 @@ class Metered:
 
     `cap` is in force, `planned_cap` is planned with but for what is withheld; `headroom` is what the plan left.
     `sheddable` is the most that may be withheld: beyond it nothing could be switched off any more. `reach` is
-    what all its NPUs and hosts can draw. A step takes `settle_ms` until the meter shows it.
+    what all its NPUs and hosts can draw. A step takes `settle_ms` until the meter shows it. `unmetered` is
+    what its meter leaves out, the declared watts of hosts where it is the sum of cards.
     """
 
     cap: Power
@@ -56,6 +57,7 @@ class Metered:
     reach: Power
     sustained_ms: int
     settle_ms: int
+    unmetered: Power = NO_POWER
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Final
 from kwatt.energy.holdings import Curve, Holder, Holdings, Pool, PoolKey, Served
 from kwatt.model.keys import PodKey, ServiceKey
 from kwatt.model.measurements import PointKey
-from kwatt.model.npu import NpuClass, Profile
+from kwatt.model.npu import NpuClass, Profile, Scope
 from kwatt.model.plan import Placement, Plan
 from kwatt.model.snapshot import Node, Pod, Snapshot
 from kwatt.observation.values import ParsedPod

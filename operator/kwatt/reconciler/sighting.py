@@ -41,7 +41,7 @@ class Lookout:
             make_holdings=partial(holdings_of, snapshot, planned, world, existing(self._store)),
             make_grounds=partial(grounds_of, world, snapshot, planned),
             make_books=partial(books_of, self._store),
-            make_remembered=partial(remembered_in, _statuses(self._store)),
+            make_remembered=lambda: remembered_in(_statuses(self._store)),
         )
 
 
