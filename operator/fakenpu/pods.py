@@ -47,7 +47,6 @@ class Pod:
     env: Mapping[str, str] = field(default_factory=dict)
     container: str = "server"
     ready: bool = True
-    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

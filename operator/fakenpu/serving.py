@@ -17,7 +17,6 @@ from fakenpu.control import control_routes
 from fakenpu.faults import Faults
 from fakenpu.keys import PodKey
 from fakenpu.quantities import BadInput
-from fakenpu.reading import exposition, runtime_exposition
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _CHUNK: Final = b"# " + b"x" * 65_533 + b"\n"
@@ -45,25 +44,6 @@ def node_application(clock: Clock, node: str) -> web.Application:
         return await _node_answer(clock, node, request)
 
     app.add_routes([web.get("/metrics", handle)])
-    return app
-
-
-def pod_application(clock: Clock) -> web.Application:
-    """Return what answers on a port of every pod: /metrics of the pod whose address was called.
-
-    For clusters whose simulated pods have loopback addresses, all of which this machine answers.
-    """
-    app = web.Application(middlewares=[_plain_errors])
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        own = request.transport.get_extra_info("sockname") if request.transport else None
-        world, address = clock.catch_up(), own[0] if own else ""
-        key = world.pod_at(address)
-        if key is None:
-            raise BadInput(f"pod at {address}: not known")
-        return await answer(request, runtime_exposition(world, key), world.faults_of(key))
-
-    app.add_routes([web.get("/metrics", handle), web.get("/health", _healthz)])
     return app
 
 
@@ -100,14 +80,14 @@ def _node_handler(clock: Clock) -> Callable[[web.Request], Awaitable[web.StreamR
 
 async def _node_answer(clock: Clock, node: str, request: web.Request) -> web.StreamResponse:
     world = clock.catch_up()
-    return await answer(request, exposition(world, node), world.faults_of(node))
+    return await answer(request, world.exposition(node), world.faults_of(node))
 
 
 def _pod_handler(clock: Clock) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
         key = PodKey(request.match_info["namespace"], request.match_info["pod"])
         world = clock.catch_up()
-        return await answer(request, runtime_exposition(world, key), world.faults_of(key))
+        return await answer(request, world.runtime_exposition(key), world.faults_of(key))
 
     return handle
 
