@@ -1,4 +1,4 @@
-"""A small fleet whose figures move: what a test or a picture lets a Prometheus scrape.
+"""A small fleet whose figures move: what a test lets a Prometheus scrape.
 
 The values are made up, the metrics and the HTTP server are the operator's own.
 """

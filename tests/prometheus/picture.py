@@ -1,7 +1,7 @@
 """Draw the dashboard from what a real Prometheus answers to its queries: `python -m prometheus.picture FILE`.
 
-Grafana is not needed: panels stand where dashboard.json puts them. The fleet behind it is fleet.py's, whose
-load goes through a day in a minute; the figures are made up, the queries and their answers are real.
+Grafana is not needed: panels stand where dashboard.json puts them. Behind it are a real operator on a local
+control plane and fake NPUs under load, as city.py starts them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from prometheus.fleet import DAY_SECONDS, Fleet, serving
+from cluster import cluster as local
+from e2e.harness import REPO, Kubectl
+from prometheus.city import city
 from prometheus.queries import DASHBOARD, filled
-from prometheus.server import Prometheus, prometheus
+from prometheus.server import Prometheus
 
 UNIT_X, UNIT_Y, HEAD = 62, 26, 30
+_SHOWN_SECONDS: Final = 180.0
 # Okabe-Ito: told apart with any colour vision.
 COLOURS: Final = (
     "#0072b2",
@@ -75,9 +78,8 @@ def draw(source: Prometheus, span: Span) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         'font-family="sans-serif" font-size="11">'
     )
-    title = (
-        f"KWatt: every query of the dashboard, {span.end - span.start:.0f} s of a simulated fleet"
-    )
+    seconds = span.end - span.start
+    title = f"KWatt: every query of the dashboard, {seconds:.0f} s of the demo's city on fake NPUs"
     lines = [
         head,
         f"<title>{title}</title>",
@@ -219,15 +221,18 @@ def _figure(value: float, unit: str) -> str:
 
 
 def main() -> None:
-    """Let Prometheus scrape the fleet for somewhat more than a day of it, and draw that."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        serving(Fleet()) as port,
-        prometheus(Path(folder), [f"127.0.0.1:{port}"]) as running,
-    ):
-        began = time.time()
-        time.sleep(DAY_SECONDS * 1.5)  # what is drawn has to pass first
-        Path(sys.argv[1]).write_text(draw(running, Span(began + 10, time.time())), encoding="utf-8")
+    """Let the city live under load for a while, one exporter fail in it, and draw what Prometheus saw."""
+    with tempfile.TemporaryDirectory() as folder, local.cluster("picture") as running:
+        kubectl = Kubectl(running)
+        kubectl("apply", "--server-side", "-f", str(REPO / "crds"))
+        kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        with city(running, Path(folder)) as (source, fakes):
+            began = time.time()
+            time.sleep(_SHOWN_SECONDS * 2 / 3)  # what is drawn has to pass first
+            fakes.switch("a1-rngd-1", watts="NaN")
+            time.sleep(_SHOWN_SECONDS / 3)
+            picture = draw(source, Span(began, time.time()))
+    Path(sys.argv[1]).write_text(picture, encoding="utf-8")
 
 
 if __name__ == "__main__":
