@@ -63,12 +63,16 @@ test: setup tools ## All tests: unit, laws, integration and end to end on a real
 
 check: lint types generated test ## What CI runs
 
-bench: setup tools ## Measure against plain Deployments in one run, print the table; then bench-planner
+bench: setup tools ## Measure against plain Deployments in one run, print the table; then the two below
 	@$(BIN)/python tests/bench/bench.py
 	@$(MAKE) bench-planner
+	@$(MAKE) bench-demand
 
 bench-planner: setup ## Planner against baselines, bound and clock: hours; goes on where it was stopped
 	@$(BIN)/python tests/bench/planner/run.py --write-docs
+
+bench-demand: setup ## A rate that follows the demand against a fixed peak and an autoscaler's rule: a minute
+	@$(BIN)/python tests/bench/demand.py --write-docs
 
 lock: setup ## Resolve and lock the Python packages anew, with hashes and without addresses
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-tools
@@ -78,4 +82,4 @@ lock: setup ## Resolve and lock the Python packages anew, with hashes and withou
 clean: ## Remove what was built here; the cache of control-plane programs stays
 	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test check bench bench-planner lock clean
+.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test check bench bench-planner bench-demand lock clean

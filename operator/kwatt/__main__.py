@@ -1,4 +1,4 @@
-"""The program `kwatt`, also installed as `kubectl-kwatt`: `run` is the operator.
+"""The program `kwatt`, also installed as `kubectl-kwatt`: `run` is the operator, the others only look.
 
 Commands are imported when they are called: the operator's libraries take a second to load, which an offline
 `kwatt plan` need not wait for. This is the only module that imports inside functions.
@@ -25,6 +25,7 @@ _HELP: Final = {
     "top": "show budgets and services live: watts, rate, units per joule",
     "explain": "say in words why one service is where it is",
     "plan": "plan without writing anything: offline from manifests, or on the live cluster",
+    "profile": "suggest corrected ModelProfiles from what was measured",
 }
 
 
@@ -83,6 +84,12 @@ def _explain(argv: list[str]) -> int:
     return explain.main(argv, reading.list_kinds, access.namespace_of, _read_cluster)
 
 
+def _profile(argv: list[str]) -> int:
+    from kwatt.cli import profile  # noqa: PLC0415 - see above
+
+    return profile.main(argv, _read_cluster)
+
+
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
     """Hold the garbage collector off: one plan makes millions of objects and hardly a cycle of them.
@@ -110,6 +117,7 @@ _COMMANDS: Final[Mapping[str, Callable[[list[str]], int]]] = {
     "top": _top,
     "explain": _explain,
     "plan": _plan,
+    "profile": _profile,
 }
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class Day(StrEnum):
     SUN = "Sun"
 
 
-_URL = "https?://[A-Za-z0-9._:\\[\\]-]+(/[A-Za-z0-9._~%/-]*)?"
+_URL = "https?://[]A-Za-z0-9._:[-]+(/[A-Za-z0-9._~%/-]*)?"
 _ONE_METER = Rule(
     "has(self.prometheus) != has(self.classes)",
     "write either prometheus or classes, one meter for one budget",
