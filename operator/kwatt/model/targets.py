@@ -17,13 +17,15 @@ class CardFormat:
     `metrics` and `health` are names of which the first that is served counts. `card_label` tells one card
     from another; with `grouped` it names devices by number, of which `devices` in a row make a card and carry
     its watts on one or on all of them. `match` are labels that a series must have, "" for one that it must not.
-    A figure is `milliwatts` times what is read, covers `devices` NPUs, and lies from `floor` to `ceiling`.
+    A figure is `milliwatts` times what is read, covers `devices` NPUs that idle at `idle` together, and lies
+    from `floor` to `ceiling`.
     """
 
     npu_class: str
     metrics: tuple[str, ...]
     card_label: str
     milliwatts: Ratio
+    idle: Power
     floor: Power
     ceiling: Power
     match: tuple[tuple[str, str], ...] = ()

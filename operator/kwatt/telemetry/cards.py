@@ -19,6 +19,22 @@ from kwatt.telemetry.refusals import Tally
 from kwatt.units import Power, Ratio
 
 _ONE: Final = Ratio(1, 1)
+_RESTLESS: Final = 8  # assumption: so many changes in a row are noise, not load
+
+
+class Standing(NamedTuple):
+    """What a card reads, since when, for how many readings, and how often in a row it had changed soon."""
+
+    text: bytes
+    since: int
+    readings: int = 1
+    restless: int = 0
+
+    def then(self, text: bytes, at: int) -> Standing:
+        """Return what the next reading makes of it."""
+        if text == self.text:
+            return self._replace(readings=self.readings + 1)
+        return Standing(text, at, 1, self.restless + 1 if self.readings <= 2 else 0)
 
 
 class Memory:
@@ -27,9 +43,7 @@ class Memory:
     def __init__(self) -> None:
         self.cards = Identities()
         self.health = Identities()
-        self.since: dict[
-            str, tuple[bytes, int]
-        ] = {}  # a card's text, and since when it is the same
+        self.standing: dict[str, Standing] = {}
         self._nodes: dict[str, Memory] = {}
 
     def of_node(self, node: str) -> Memory:
@@ -91,7 +105,7 @@ def judge(
         if not _is_frozen(format, card, figure, place.at, memory, tally):
             named = _own_pods(one.pods, card, place, tally)
             samples.append(_sample(format, card, figure, place, named))
-    memory.since = {card: seen for card, seen in memory.since.items() if card in said}
+    memory.standing = {card: one for card, one in memory.standing.items() if card in said}
     return samples
 
 
@@ -151,19 +165,23 @@ def _agreed(card: str, figures: list[_Figure], tally: Tally) -> _Figure:
 def _is_frozen(
     format: CardFormat, card: str, figure: _Figure, at: int, memory: Memory, tally: Tally
 ) -> bool:
-    """Tell whether a card that reads in fine steps has read the same for longer than noise allows.
+    """Tell whether a card whose readings never stood still has read the same for too long.
 
-    Whole watts say nothing: an RNGD's sensor has steps of 1 W and stands still for hours when idle.
+    A sensor that was seen to change from reading to reading has noise; without it, it is not read any more.
+    Others say nothing by standing still: an RNGD's has steps of 1 W, and any card may idle evenly.
     """
-    text, since = memory.since.get(card, (b"", at))
-    if text != figure.text:
-        since = at
-    memory.since[card] = (figure.text, since)
-    if format.frozen_ms is None or at - since < format.frozen_ms or not has_fraction(figure.text):
+    before = memory.standing.get(card)
+    now = Standing(figure.text, at) if before is None else before.then(figure.text, at)
+    memory.standing[card] = now
+    seconds = (at - now.since) // 1000
+    still = format.frozen_ms is not None and at - now.since >= format.frozen_ms
+    if not still or now.restless < _RESTLESS or not has_fraction(figure.text):
+        return False
+    if figure.milliwatts * 10 <= format.idle.milliwatts * 11:
         return False
     tally.add(
         Refusal.FROZEN,
-        f"card {card} has read {figure.text.decode()} for {(at - since) // 1000} s without any change",
+        f"card {card} has read {figure.text.decode()} for {seconds} s, and never stood still before",
     )
     return True
 

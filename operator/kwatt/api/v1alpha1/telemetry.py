@@ -90,7 +90,7 @@ UrlPath = Annotated[
         "/[a-zA-Z0-9._~/-]*", "must be a path such as /metrics, without query", refused=("..",)
     ),
 ]
-_HOST = "([a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?|[[][0-9a-fA-F:.]+[]])(:[0-9]{1,5})?"
+_HOST = "[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]{1,5})?"
 ServerUrl = Annotated[
     str,
     Field(min_length=1, max_length=256),

@@ -122,7 +122,7 @@ def _pods(telemetry: ClassTelemetry, preset: _Preset) -> ExporterPods | None:
 def _addresses(telemetry: ClassTelemetry, port: int | None) -> tuple[tuple[str, str], ...]:
     found = []
     for index, one in enumerate(telemetry.static):
-        has_port = ":" in one.address.rpartition("]")[2]
+        has_port = ":" in one.address
         if not has_port and port is None:
             raise InvalidInput(
                 f"spec.telemetry.static[{index}].address",
@@ -145,6 +145,7 @@ def _format(
         metrics=telemetry.metrics or preset.metrics,
         card_label=telemetry.card_label or preset.card_label,
         milliwatts=_MILLIWATTS[telemetry.unit or preset.unit],
+        idle=npu_class.idle * devices,
         floor=_times(npu_class.idle * devices, _FLOOR),
         ceiling=_times(npu_class.max * devices, margin),
         match=preset.match if match is None else tuple(sorted(match.items())),
