@@ -1,4 +1,4 @@
-"""A small fleet whose figures move: what a test or a picture lets a Prometheus scrape.
+"""A small fleet whose figures move: what a test lets a Prometheus scrape.
 
 The values are made up, the metrics and the HTTP server are the operator's own.
 """
@@ -73,7 +73,7 @@ class Fleet:
     def _measure(self, load: float, now: float) -> None:
         at = datetime.fromtimestamp(now, UTC)
         services = {
-            key: self._measured(key, watts * count * (0.35 + 0.7 * load), rate * load, at)
+            key: self._measured(key, watts * count * (0.32 + 0.66 * load), rate * load, at)
             for key, _, count, rate, watts in _ROWS
         }
         whole = sum(one.power.milliwatts for one in services.values() if one.power)
@@ -86,10 +86,7 @@ class Fleet:
                 services=services,
                 demands={_TRAFFIC: Demand(Throughput(int(1.1e9 * load)), int(40 * load), 60)},
                 budgets={"rack-a1": rack},
-                classes={
-                    variant.npu_class: replace(of_all, power=services[key].power)
-                    for key, variant, *_ in _ROWS
-                },
+                classes={variant.npu_class: services[key] for key, variant, *_ in _ROWS},
                 points=points,
                 targets={"rebellions-atom": 4, "furiosa-rngd": 2},
             ),
@@ -151,6 +148,7 @@ def serving(fleet: Fleet) -> Iterator[int]:
             ready.set() if ports else None
             await asyncio.sleep(0.2)  # the pace of the fleet
         server.cancel()
+        await asyncio.gather(server, return_exceptions=True)
 
     ready = threading.Event()
     thread = threading.Thread(target=loop.run_until_complete, args=(run(),))

@@ -26,7 +26,7 @@ ReadCluster = Callable[[str | None], Iterable[Body]]
 
 def main(argv: Sequence[str], read_cluster: ReadCluster) -> int:
     """Run `kwatt profile` and return its exit status. Raises KWattError for unusable input."""
-    arguments = _parser().parse_args(argv)
+    arguments = build_parser().parse_args(argv)
     now = parse_now(arguments.now) if arguments.now else datetime.now(UTC)
     files: list[str] = arguments.filename
     bodies = _read(files) if files else read_cluster(arguments.context)
@@ -110,7 +110,8 @@ def _source(point: dict[str, Any], drift: Drift, now: datetime) -> str:
     return text[:_SOURCE_LENGTH]
 
 
-def _parser() -> Parser:
+def build_parser() -> Parser:
+    """Make the parser of `kwatt profile`."""
     parser = Parser(
         prog="kwatt profile",
         description="Print ModelProfiles with the watts that were measured in place of those declared, "

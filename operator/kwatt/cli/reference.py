@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from kwatt.api.crd import crd
 from kwatt.api.kinds import KINDS, Kind
-from kwatt.cli import explain, plan, run, top
+from kwatt.cli import explain, plan, profile, run, top
 from kwatt.cli.arguments import Parser
 from kwatt.metrics.families import FAMILIES
 from kwatt.metrics.family import Family
@@ -65,7 +65,7 @@ def pages() -> dict[str, str]:
 
 def parsers() -> tuple[Parser, ...]:
     """Return the parser of every command."""
-    commands = (run, top, explain, plan)
+    commands = (run, top, explain, plan, profile)
     return tuple(command.build_parser() for command in commands)
 
 
