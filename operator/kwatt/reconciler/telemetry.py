@@ -92,6 +92,8 @@ class Telemetry:
         metrics: Metrics,
         wall: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        round_seconds: float = _ROUND_SECONDS,
     ) -> None:
         self.measurements: Measurements | None = None
         self.feedback: Feedback | None = None
@@ -103,6 +105,7 @@ class Telemetry:
         self._sighting: Sighting | None = None
         self._seen = asyncio.Event()
         self._books: _Books | None = None
+        self._round_seconds = round_seconds
         self._wanted = 0
         self._refusing: frozenset[tuple[str, str]] = frozenset()
 
@@ -136,7 +139,7 @@ class Telemetry:
         books = self._books = self._books or self._opened(sighting)
         readings = await self._reader.read(sighting.targets, self._now().ms)
         self.take(readings, books)
-        return _ROUND_SECONDS
+        return self._round_seconds
 
     def _has_nothing_to_read(self, sighting: Sighting) -> bool:
         """Tell whether nothing is configured; while exporters are only away what they told is kept."""

@@ -17,6 +17,7 @@ from kwatt.api.v1alpha1.inference_service import (
     Shortfall,
 )
 from kwatt.api.v1alpha1.measuring import Comparison, Figures
+from kwatt.api.v1alpha1.measuring import Measured as Shown
 from kwatt.energy.efficiency import per_joule
 from kwatt.model.keys import ServiceKey, Variant
 from kwatt.model.measurements import Measured
@@ -76,7 +77,10 @@ def describe_service(facts: ServiceFacts, now: datetime) -> InferenceServiceStat
     previous = facts.previous or InferenceServiceStatus()
     placements = _placements(facts)
     planned = _planned(facts)
-    efficiency = _efficiency(facts, planned)
+    measured = previous.measured
+    if facts.measuring:
+        measured = measured_part(facts.measured, previous.measured)
+    efficiency = _efficiency(facts, planned, previous, measured)
     verdicts = (*_verdicts(facts, placements), _measured(facts, previous, efficiency))
     return InferenceServiceStatus(
         observed_generation=facts.generation,
@@ -86,9 +90,7 @@ def describe_service(facts: ServiceFacts, now: datetime) -> InferenceServiceStat
         placements=placements,
         planned=planned,
         unplaced=_shortfall(facts.unplaced) if facts.unplaced and not facts.problem else None,
-        measured=measured_part(facts.measured, previous.measured)
-        if facts.measuring
-        else previous.measured,
+        measured=measured,
         energy=energy_part(facts.measured.counted if facts.measured else None, previous.energy),
         compared_with=efficiency if isinstance(efficiency, Comparison) else None,
         demand=_demand(facts.followed, previous.demand, now),
@@ -202,8 +204,19 @@ def _measured(
     return measured_verdict(facts.measured, previous.conditions, compared)
 
 
-def _efficiency(facts: ServiceFacts, planned: Planned | None) -> Comparison | str:
-    """Compare what was measured with the baseline; until something is, what is planned."""
+def _efficiency(
+    facts: ServiceFacts,
+    planned: Planned | None,
+    previous: InferenceServiceStatus,
+    shown: Shown | None,
+) -> Comparison | str:
+    """Compare what was measured with the baseline; until something is, what is planned.
+
+    What was compared last stays as long as the figures that were measured last do.
+    """
+    before = previous.compared_with
+    if before and before.figures is Figures.MEASURED and shown and shown is previous.measured:
+        return before
     baseline = facts.profile.baseline if facts.profile else None
     measured = facts.measured
     own = per_joule(measured.rate, measured.power) if measured else None

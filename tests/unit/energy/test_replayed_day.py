@@ -41,7 +41,7 @@ EVERY, DAY, HOUR = 30, 86_400, 3_600  # seconds
 MINUTE = 60
 NODES = {"r": ("furiosa-rngd", 2), "m": ("rebellions-atom-max", 8), "w": ("furiosa-warboy", 2)}
 USUAL = {
-    "r": Faults(noise_percent=0.5, duplicated=True, health_inverted=True, repeated=2),
+    "r": Faults(step_watts=1, duplicated=True, health_inverted=True, repeated=2),
     "m": Faults(noise_percent=2, card_power=CardPower.FIRST_DEVICE),
     "w": Faults(noise_percent=2, step_watts=1),
 }
@@ -174,7 +174,7 @@ def live(meter: Meter, until: int) -> None:
             put(made, 7, "w", "jumpy")
         if second == 13 * HOUR:
             made.remove(FakePod("t", "p7"))
-            put(made, 8, "r", "jumpy")
+            put(made, 8, "m", "jumpy", npus=4)
         meter.read()
 
 
