@@ -88,4 +88,5 @@ class Service:
     idle_at_rest: bool = False
     draw: Draw = AS_DECLARED
     counter: str = "served_total"
+    engine_label: str = "engine"
     sdk_2025: bool = False

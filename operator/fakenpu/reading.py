@@ -75,14 +75,15 @@ def _engines(replica: Replica, work: Work, service: Service) -> tuple[Engine, ..
     units = even_shares(whole_units(work.served - replica.base), count)
     waiting = even_shares(-(-whole_units(work.waiting) // service.units_per_request), count)
     arrived = whole_units(work.arrived - work.refused - replica.base)
-    received = even_shares(arrived // service.units_per_request, count)
+    received = even_shares(arrived, count)
     running = replica.curve.concurrency_at(replica.rate) if replica.curve else 0
     return tuple(
         Engine(
             name=str(number),
             units=units[number],
             requests=units[number] // service.units_per_request,
-            arrived_requests=received[number],
+            arrived=received[number],
+            arrived_requests=received[number] // service.units_per_request,
             running=even_shares(running, count)[number],
             waiting=waiting[number],
         )

@@ -6,8 +6,9 @@ Faults that are about the answer rather than its text (silence, endless bodies, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 from aiohttp import web
@@ -19,6 +20,7 @@ from fakenpu.keys import PodKey
 from fakenpu.quantities import BadInput
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_LINES: Final = 1_000
 _CHUNK: Final = b"# " + b"x" * 65_533 + b"\n"
 
 
@@ -123,14 +125,20 @@ async def _long(request: web.Request, text: str, faults: Faults) -> web.StreamRe
     response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE})
     response.enable_chunked_encoding()
     await response.prepare(request)
-    await response.write(text.encode())
-    for start in range(0, faults.series, 1_000):
-        count = min(1_000, faults.series - start)
-        lines = "".join(f'fakenpu_junk{{n="{start + n}"}} 1\n' for n in range(count))
-        await response.write(lines.encode())
-    written = 0
-    while faults.endless or written < faults.body_bytes:
-        await response.write(_CHUNK)
-        written += len(_CHUNK)
-    await response.write_eof()
+    with contextlib.suppress(ConnectionResetError):  # the reader has seen enough
+        for part in _parts(text, faults):
+            await response.write(part)
+        await response.write_eof()
     return response
+
+
+def _parts(text: str, faults: Faults) -> Iterator[bytes]:
+    """Yield the exposition, junk series and comments, without end where that is asked for."""
+    yield text.encode()
+    for start in range(0, faults.series, _LINES):
+        numbers = range(start, min(start + _LINES, faults.series))
+        yield "".join(f'fakenpu_junk{{n="{number}"}} 1\n' for number in numbers).encode()
+    for _ in range(0, faults.body_bytes, len(_CHUNK)):
+        yield _CHUNK
+    while faults.endless:
+        yield _CHUNK
