@@ -6,7 +6,7 @@ The declared energy is that at the rates really served, by the spec of the Model
 planned it would always come to 1. What is told are sums over the last quarter to half of an hour; they are
 taken every SPAN_MS, so that nothing counts twice. What is planned changes only with enough confidence, in steps
 far enough apart that noise never goes back and forth: a change of a point's watts is a change of its pods'
-request, hence a restart of its replicas, one after the other.
+request, hence a rollout of its replicas.
 """
 
 from __future__ import annotations
