@@ -23,7 +23,7 @@ from prometheus.queries import DASHBOARD, filled
 from prometheus.server import Prometheus
 
 UNIT_X, UNIT_Y, HEAD = 62, 26, 30
-_SHOWN_SECONDS: Final = 180.0
+_SHOWN_SECONDS: Final = 150.0
 # Okabe-Ito: told apart with any colour vision.
 COLOURS: Final = (
     "#0072b2",
@@ -115,8 +115,10 @@ def _answers(panel: dict[str, Any], source: Prometheus, span: Span) -> Iterator[
     scale = 100 if panel["fieldConfig"]["defaults"]["unit"] == "percentunit" else 1
     for target in panel["targets"]:
         for one in source.query_range(filled(target["expr"]), span.start, span.end, 1):
-            points = [(float(at), scale * float(value)) for at, value in one["values"]]
-            yield Series(_named(target["legendFormat"], one["metric"]), points)
+            told = ((float(at), scale * float(value)) for at, value in one["values"])
+            points = [(at, value) for at, value in told if math.isfinite(value)]
+            if points:
+                yield Series(_named(target["legendFormat"], one["metric"]), points)
 
 
 def _named(template: str, labels: dict[str, str]) -> str:

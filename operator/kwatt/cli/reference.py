@@ -28,6 +28,11 @@ What the operator serves at `/metrics`. Only the leader plans and measures, so t
 absent (but for `kwatt_leader`, `kwatt_api_requests_total` and the store). [alerts.md](alerts.md) says what
 the alerts mean; the dashboard for Grafana is `charts/kwatt/files/dashboard.json`.
 
+![The dashboard, drawn from what Prometheus answered to its queries](plots/dashboard.svg)
+
+The picture is drawn without Grafana, from a real Prometheus on a real operator with fake NPUs under load:
+`python -m prometheus.picture` below `tests/`.
+
 * What is not known is absent and never 0. The age of a measurement is `time()` less its timestamp.
 * Joules go on after a restart and a fail-over where they were; take `increase()` or `rate()` of them per
   service and add afterwards. Watts of different scopes (Device, Node, Wall) are never added, and joules of a

@@ -82,6 +82,11 @@ class Metrics:
         self._latest.measurements = measurements
         self._latest.measured_at = now
 
+    def unmeasured(self) -> None:
+        """Show that nothing is read any more: absent, and not what was measured last."""
+        self._latest.measurements = Measurements()
+        self._latest.measured_at = None
+
     def fed_back(self, feedback: Feedback) -> None:
         """Show what measurements change about planning."""
         self._latest.feedback = feedback

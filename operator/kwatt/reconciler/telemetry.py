@@ -135,6 +135,7 @@ class Telemetry:
         if sighting is None or self._has_nothing_to_read(sighting):
             self._seen.clear()
             self._books, self.measurements, self.feedback = None, Measurements(), None
+            self._metrics.unmeasured()
             return 0.0
         books = self._books = self._books or self._opened(sighting)
         readings = await self._reader.read(sighting.targets, self._now().ms)

@@ -41,12 +41,13 @@ EVERY, DAY, HOUR = 30, 86_400, 3_600  # seconds
 MINUTE = 60
 NODES = {"r": ("furiosa-rngd", 2), "m": ("rebellions-atom-max", 8), "w": ("furiosa-warboy", 2)}
 USUAL = {
-    "r": Faults(step_watts=1, duplicated=True, health_inverted=True, repeated=2),
+    "r": Faults(step_watts=1, health_inverted=True, repeated=2),
     "m": Faults(noise_percent=2, card_power=CardPower.FIRST_DEVICE),
     "w": Faults(noise_percent=2, step_watts=1),
 }
 TROUBLES = {  # from a second on, for so many seconds: what an exporter does meanwhile
     ("r", 2 * HOUR, 2 * MINUTE): Faults(unit_slip=1e6),
+    ("r", 4 * HOUR, HOUR): Faults(duplicated=True),  # and the second figure is another
     ("r", 9 * HOUR, 30): Faults(status=503),
     ("m", 5 * HOUR, 3 * MINUTE): Faults(watts="NaN"),
     ("m", 11 * HOUR, 15): Faults(html=True),

@@ -100,6 +100,15 @@ def test_a_service_that_is_gone_leaves_no_series() -> None:
     assert shown(metrics, "kwatt_service_energy_joules_total", **NAMED) is None
 
 
+def test_where_nothing_is_read_any_more_no_old_figure_stays_nor_looks_stalled() -> None:
+    metrics = with_service(MEASURED)
+
+    metrics.unmeasured()
+
+    assert shown(metrics, "kwatt_service_measured_watts", **NAMED, scope="Device") is None
+    assert shown(metrics, "kwatt_measurements_timestamp_seconds") is None
+
+
 def test_budgets_classes_demands_and_points_are_shown() -> None:
     metrics = Metrics()
 
