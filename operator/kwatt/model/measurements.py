@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 
 from kwatt.model.keys import ServiceKey
@@ -21,32 +22,50 @@ class PointKey(NamedTuple):
     operating_point: str
 
 
+class Loss(StrEnum):
+    """Why there is no fresh figure of an object; the closed set of reasons of Measured=False."""
+
+    STALE = "Stale"
+    PARTLY_READ = "PartlyRead"
+    NEVER_READ = "NeverRead"
+    SCOPES_DIFFER = "ScopesDiffer"
+
+
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Energy since `since`, a wall time; it only grows. Seconds in which power was unknown are not in it."""
+    """Energy since `since`, a wall time; it only grows. Seconds in which power was unknown are not in it.
+
+    `at` is the wall time until which it is counted, None while there is nothing to measure. `scope` is what
+    all of it covers, None where nothing was counted.
+    """
 
     energy: Energy = NO_ENERGY
     since: datetime | None = None
     unmeasured_seconds: int = 0
+    at: datetime | None = None
+    scope: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What was measured of one object over the window that ended `at` (wall time).
 
-    None is unknown, never 0. `estimated`: a part of the watts was shared out by plan, not told by labels.
-    `lost` says why there is no fresh figure (with its age), None while there is one. `doubt` says what is
-    implausible about what was read, None where nothing is.
+    None is unknown, never 0. `power` is the mean over the window, `latest` what the last samples show.
+    `estimated`: a part of the watts was shared out by plan, not told by labels.
+    `lost` says why there is no fresh figure (with its age) and `loss` in one word, None while there is one.
+    `doubt` says what is implausible about what was read, None where nothing is.
     """
 
     counted: Counted = Counted()
     power: Power | None = None
+    latest: Power | None = None
     rate: Throughput | None = None
     window_seconds: int = 0
     at: datetime | None = None
     scope: Scope | None = None
     estimated: bool = False
     lost: str | None = None
+    loss: Loss | None = None
     doubt: str | None = None
 
 

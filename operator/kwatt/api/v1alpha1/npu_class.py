@@ -20,6 +20,7 @@ from kwatt.api.v1alpha1.fields import (
     Watts,
     ruled,
 )
+from kwatt.api.v1alpha1.measuring import EnergyUsed, Measured
 from kwatt.api.v1alpha1.meta import (
     Conditions,
     NodeSelector,
@@ -147,6 +148,12 @@ class NPUClassStatus(Part):
         max_length=16,
         description="Nodes (at most 16) that another class matches too; they are used for neither.",
         json_schema_extra=ATOMIC,
+    )
+    measured: Measured | None = Field(
+        default=None, description="What all its NPUs drew lately; absent where that is not known."
+    )
+    energy: EnergyUsed | None = Field(
+        default=None, description="Energy used by all its NPUs, held or idle, in joules."
     )
 
 

@@ -11,6 +11,7 @@ from kwatt.errors import InvalidInput
 from kwatt.model.npu import Baseline, NpuClass, OperatingPoint, Profile
 from kwatt.model.selectors import LabelSelector, Requirement, Toleration
 from kwatt.observation.parsing.reading import Body, read_identity, read_integer, read_mapping
+from kwatt.observation.parsing.remembered import remembered_drifts
 from kwatt.observation.parsing.telemetry import telemetry_of
 from kwatt.observation.parsing.validation import validated
 from kwatt.observation.values import ParsedClass, ParsedProfile
@@ -106,7 +107,8 @@ def parse_model_profile(body: Body) -> ParsedProfile:
         start_energy=Energy.parse(spec.start.joules, "spec.start.joules") if spec.start else None,
     )
     generation = read_integer(read_mapping(body, "metadata"), "generation", "metadata.")
-    return ParsedProfile(identity.uid, identity.name, profile, generation)
+    drifts = remembered_drifts(identity.name, body)
+    return ParsedProfile(identity.uid, identity.name, profile, generation, drifts)
 
 
 def _point_order(point: OperatingPoint) -> tuple[str, int, str]:
