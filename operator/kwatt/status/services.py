@@ -10,13 +10,13 @@ from fractions import Fraction
 
 from kwatt.api.v1alpha1.inference_service import (
     ClassRejection,
-    FollowedDemand,
     InferenceServiceStatus,
     PlacedOn,
     Planned,
     ServiceSummary,
     Shortfall,
 )
+from kwatt.api.v1alpha1.throughput import FollowedDemand
 from kwatt.model.keys import ServiceKey, Variant
 from kwatt.model.npu import Basis, NpuClass, OperatingPoint, Profile
 from kwatt.model.plan import Placement, Reason, Rejection, Unplaced
