@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from fakenpu.keys import PodKey, ServiceKey
 from fakenpu.loads import LOAD
 from fakenpu.quantities import BadInput
 from fakenpu.scenario import ScenarioPod, ScenarioService, sentences, target_of
+from fakenpu.shapes import Later
 from fakenpu.world import World
 
 _Model = TypeVar("_Model", bound=Part)
@@ -77,14 +79,16 @@ class _Control:
             load = LOAD.validate_python(await _json(request))
         except ValidationError as error:
             raise BadInput(sentences(error)) from error
-        shape = load.as_shape(Path.cwd())
-        self._clock.catch_up().set_demand(_service_key(request), shape)
+        world = self._clock.catch_up()
+        shape = Later(load.as_shape(Path.cwd()), world.now)
+        world.set_demand(_service_key(request), shape)
         return _done()
 
     async def set_service(self, request: web.Request) -> web.Response:
         key = _service_key(request)
-        service = await _parsed(ScenarioService, request, namespace=key.namespace, name=key.name)
-        self._clock.catch_up().add_service(service.as_service(Path.cwd()))
+        parsed = await _parsed(ScenarioService, request, namespace=key.namespace, name=key.name)
+        service, world = parsed.as_service(Path.cwd()), self._clock.catch_up()
+        world.add_service(replace(service, demand=Later(service.demand, world.now)))
         return _done()
 
     async def place(self, request: web.Request) -> web.Response:

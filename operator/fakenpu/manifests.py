@@ -60,7 +60,6 @@ def pod_of(body: Body, nodes: Mapping[str, Node]) -> Pod | None:
         env=_env_of(spec),
         container=_container_of(spec, node.product),
         ready=_is_ready(status) and not metadata.get("deletionTimestamp"),
-        address=str(status.get("podIP") or ""),
     )
 
 

@@ -101,10 +101,13 @@ class Mirror:
         if service.key in self._given_services:
             return
         known = self._world.services.get(service.key)
-        if known is None:
+        if known is not None:
+            counted = service if (body.get("spec") or {}).get("counters") else known
+            service = replace(
+                known, model=service.model, runtime=counted.runtime, counter=counted.counter
+            )
+        if service != known:  # a status that changes is none of ours
             self._world.add_service(service)
-        elif (known.model, known.runtime) != (service.model, service.runtime):
-            self._world.add_service(replace(known, model=service.model, runtime=service.runtime))
 
     def _store_profile(self, body: Body) -> None:
         try:

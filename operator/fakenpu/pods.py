@@ -47,7 +47,6 @@ class Pod:
     env: Mapping[str, str] = field(default_factory=dict)
     container: str = "server"
     ready: bool = True
-    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +88,5 @@ class Service:
     idle_at_rest: bool = False
     draw: Draw = AS_DECLARED
     counter: str = "served_total"
+    engine_label: str = "engine"
     sdk_2025: bool = False

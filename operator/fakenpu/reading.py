@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fakenpu.exposition.node import node_text
 from fakenpu.exposition.readings import Device, NodeReading
 from fakenpu.exposition.runtimes import Engine, RuntimeReading, runtime_text, whole_units
 from fakenpu.faults import Faults
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
     from fakenpu.world import World
 
 
-def exposition(world: World, name: str) -> str:
-    """Return what a node's exporter writes now; raise BadInput for a node that is not known."""
+def node_reading(world: World, name: str) -> NodeReading:
+    """Return what a node's exporter knows now; raise BadInput for a node that is not known."""
     if name not in world.nodes:
         raise BadInput(f"node {name}: not known")
     node, faults = world.nodes[name], world.faults_of(name)
@@ -40,7 +39,7 @@ def exposition(world: World, name: str) -> str:
         )
         for number in range(node.devices)
     )
-    return node_text(NodeReading(node, devices, faults, at, _timestamp(world, faults)))
+    return NodeReading(node, devices, faults, at, _timestamp(world, faults))
 
 
 def runtime_exposition(world: World, key: PodKey) -> str:
@@ -76,14 +75,15 @@ def _engines(replica: Replica, work: Work, service: Service) -> tuple[Engine, ..
     units = even_shares(whole_units(work.served - replica.base), count)
     waiting = even_shares(-(-whole_units(work.waiting) // service.units_per_request), count)
     arrived = whole_units(work.arrived - work.refused - replica.base)
-    received = even_shares(arrived // service.units_per_request, count)
+    received = even_shares(arrived, count)
     running = replica.curve.concurrency_at(replica.rate) if replica.curve else 0
     return tuple(
         Engine(
             name=str(number),
             units=units[number],
             requests=units[number] // service.units_per_request,
-            arrived_requests=received[number],
+            arrived=received[number],
+            arrived_requests=received[number] // service.units_per_request,
             running=even_shares(running, count)[number],
             waiting=waiting[number],
         )

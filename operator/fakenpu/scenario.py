@@ -68,6 +68,7 @@ class ScenarioService(Part):
     idle_at_rest: bool = False
     draw_percent: float = Field(default=100.0, gt=0)
     draw_percent_per_hour: float = 0.0
+    engine_label: Literal["engine", "leader_device"] = "engine"
     sdk2025: bool = False
 
     def as_service(self, folder: Path) -> Service:
@@ -83,6 +84,7 @@ class ScenarioService(Part):
             idle_at_rest=self.idle_at_rest,
             draw=Draw(self.draw_percent, self.draw_percent_per_hour),
             counter=self.counter,
+            engine_label=self.engine_label,
             sdk_2025=self.sdk2025,
         )
 

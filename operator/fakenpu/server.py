@@ -44,11 +44,17 @@ vllm:request_success_total{{engine="0",finished_reason="stop",model_name="{model
 
 def main(argv: list[str]) -> int:
     """Serve until the process ends; arguments that are not known are passed over, as a model's would be."""
-    options, _ = _parser().parse_known_args(argv)
-    with ThreadingHTTPServer((options.host, options.port), _handler(options)) as server:
-        server.daemon_threads = True
+    with server_of(argv) as server:
         server.serve_forever()
     return 0
+
+
+def server_of(argv: list[str]) -> ThreadingHTTPServer:
+    """Return the server, bound and not serving yet."""
+    options, _ = _parser().parse_known_args(argv)
+    server = ThreadingHTTPServer((options.host, options.port), _handler(options))
+    server.daemon_threads = True
+    return server
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,8 +6,9 @@ Faults that are about the answer rather than its text (silence, endless bodies, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 from aiohttp import web
@@ -17,9 +18,9 @@ from fakenpu.control import control_routes
 from fakenpu.faults import Faults
 from fakenpu.keys import PodKey
 from fakenpu.quantities import BadInput
-from fakenpu.reading import exposition, runtime_exposition
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_LINES: Final = 1_000
 _CHUNK: Final = b"# " + b"x" * 65_533 + b"\n"
 
 
@@ -45,25 +46,6 @@ def node_application(clock: Clock, node: str) -> web.Application:
         return await _node_answer(clock, node, request)
 
     app.add_routes([web.get("/metrics", handle)])
-    return app
-
-
-def pod_application(clock: Clock) -> web.Application:
-    """Return what answers on a port of every pod: /metrics of the pod whose address was called.
-
-    For clusters whose simulated pods have loopback addresses, all of which this machine answers.
-    """
-    app = web.Application(middlewares=[_plain_errors])
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        own = request.transport.get_extra_info("sockname") if request.transport else None
-        world, address = clock.catch_up(), own[0] if own else ""
-        key = world.pod_at(address)
-        if key is None:
-            raise BadInput(f"pod at {address}: not known")
-        return await answer(request, runtime_exposition(world, key), world.faults_of(key))
-
-    app.add_routes([web.get("/metrics", handle), web.get("/health", _healthz)])
     return app
 
 
@@ -100,14 +82,14 @@ def _node_handler(clock: Clock) -> Callable[[web.Request], Awaitable[web.StreamR
 
 async def _node_answer(clock: Clock, node: str, request: web.Request) -> web.StreamResponse:
     world = clock.catch_up()
-    return await answer(request, exposition(world, node), world.faults_of(node))
+    return await answer(request, world.exposition(node), world.faults_of(node))
 
 
 def _pod_handler(clock: Clock) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
         key = PodKey(request.match_info["namespace"], request.match_info["pod"])
         world = clock.catch_up()
-        return await answer(request, runtime_exposition(world, key), world.faults_of(key))
+        return await answer(request, world.runtime_exposition(key), world.faults_of(key))
 
     return handle
 
@@ -143,14 +125,20 @@ async def _long(request: web.Request, text: str, faults: Faults) -> web.StreamRe
     response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE})
     response.enable_chunked_encoding()
     await response.prepare(request)
-    await response.write(text.encode())
-    for start in range(0, faults.series, 1_000):
-        count = min(1_000, faults.series - start)
-        lines = "".join(f'fakenpu_junk{{n="{start + n}"}} 1\n' for n in range(count))
-        await response.write(lines.encode())
-    written = 0
-    while faults.endless or written < faults.body_bytes:
-        await response.write(_CHUNK)
-        written += len(_CHUNK)
-    await response.write_eof()
+    with contextlib.suppress(ConnectionResetError):  # the reader has seen enough
+        for part in _parts(text, faults):
+            await response.write(part)
+        await response.write_eof()
     return response
+
+
+def _parts(text: str, faults: Faults) -> Iterator[bytes]:
+    """Yield the exposition, junk series and comments, without end where that is asked for."""
+    yield text.encode()
+    for start in range(0, faults.series, _LINES):
+        numbers = range(start, min(start + _LINES, faults.series))
+        yield "".join(f'fakenpu_junk{{n="{number}"}} 1\n' for number in numbers).encode()
+    for _ in range(0, faults.body_bytes, len(_CHUNK)):
+        yield _CHUNK
+    while faults.endless:
+        yield _CHUNK

@@ -60,6 +60,22 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """A shape that begins at `start`; nothing before."""
+
+    shape: Shape
+    start: int
+
+    def rate_at(self, now: int) -> int:
+        return self.shape.rate_at(now - self.start) if now >= self.start else 0
+
+    def next_change(self, now: int) -> int:
+        if now < self.start:
+            return self.start
+        return min(NEVER, self.start + self.shape.next_change(now - self.start))
+
+
+@dataclass(frozen=True, slots=True)
 class Diurnal:
     """A day from `low` at its start to `high` in its middle and back, as a cosine in steps of `every`."""
 

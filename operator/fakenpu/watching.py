@@ -13,11 +13,12 @@ from typing import Any, Final
 
 import aiohttp
 from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import load_kube_config
+from kubernetes.aio.config import ConfigException, load_kube_config
 
 from fakenpu.clock import Clock
 from fakenpu.mirror import NODES, PODS, PROFILES, SERVICES, Mirror
 from fakenpu.names import API_GROUP
+from fakenpu.quantities import BadInput
 
 _PATHS: Final = {
     NODES: "/api/v1/nodes",
@@ -31,12 +32,8 @@ _LINE_BYTES: Final = 16 * 2**20
 _LOG = logging.getLogger(__name__)
 
 
-async def watch_cluster(clock: Clock, kubeconfig: str | None) -> None:
+async def watch_cluster(clock: Clock, configuration: Configuration) -> None:
     """Keep the world as the cluster is, until cancelled."""
-    configuration = Configuration()
-    await load_kube_config(  # type: ignore[no-untyped-call]  # not annotated upstream
-        config_file=kubeconfig, client_configuration=configuration, persist_config=False
-    )
     mirror = Mirror(clock.catch_up())
     async with (
         aiohttp.ClientSession(
@@ -49,6 +46,18 @@ async def watch_cluster(clock: Clock, kubeconfig: str | None) -> None:
     ):
         for resource in _PATHS:
             tasks.create_task(_follow(session, resource, clock, mirror))
+
+
+async def load_access(kubeconfig: str | None) -> Configuration:
+    """Return address and credentials of the cluster; raise BadInput without a usable kubeconfig."""
+    configuration = Configuration()
+    try:
+        await load_kube_config(  # type: ignore[no-untyped-call]  # not annotated upstream
+            config_file=kubeconfig, client_configuration=configuration, persist_config=False
+        )
+    except (ConfigException, OSError) as error:
+        raise BadInput(f"--kubeconfig: {error}; name a file that exists") from error
+    return configuration
 
 
 def _headers(configuration: Configuration) -> dict[str, str]:
@@ -70,13 +79,16 @@ def _tls(configuration: Configuration) -> ssl.SSLContext | bool:
 async def _follow(
     session: aiohttp.ClientSession, resource: str, clock: Clock, mirror: Mirror
 ) -> None:
-    """List and watch one resource, again and again."""
+    """List and watch one resource, again and again; say once why that fails."""
+    said = ""
     while True:
         try:
             version = await _list(session, resource, clock, mirror)
             await _watch(session, resource, version, clock, mirror)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            _LOG.debug("resource=%s error=%r", resource, error)
+            if said != str(error):
+                said = str(error)
+                _LOG.warning("resource=%s error=%s", resource, said)
             await asyncio.sleep(_AGAIN_SECONDS)
 
 

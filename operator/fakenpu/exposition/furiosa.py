@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from fakenpu.exposition.readings import Device, NodeReading
 from fakenpu.exposition.text import Family, Sample, by_label_name
 from fakenpu.quantities import MICRO, MILLI
 
-_CORES: Final = 8
+_Pair = tuple[str, str]
+
+_CORES: Final = tuple(("core", str(number)) for number in range(8))
 _CYCLES_PER_MS: Final = 1_000_000  # 1.0 GHz, developer.furiosa.ai, RNGD overview
 _NAMESPACE: Final = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")  # RFC 4122, name space URL
 
 
+@lru_cache(maxsize=65_536)
 def card_uuid(node: str, number: int) -> str:
     """Return the UUID of a card; the same for the same node and number."""
     return str(uuid.uuid5(_NAMESPACE, f"fakenpu/{node}/{number}"))
@@ -100,30 +104,41 @@ def _each(
     reading: NodeReading, value: Callable[[Device], float], **extra: str
 ) -> tuple[Sample, ...]:
     return tuple(
-        Sample(by_label_name({**_labels(reading, device), **extra}), value(device))
+        Sample(_labels(*_told_of(reading, device), *extra.items()), value(device))
         for device in reading.devices
     )
 
 
 def _per_core(reading: NodeReading, value: Callable[[Device], float]) -> tuple[Sample, ...]:
-    return tuple(
-        Sample(by_label_name({**_labels(reading, device), "core": str(core)}), value(device))
-        for device in reading.devices
-        for core in range(_CORES)
+    samples: list[Sample] = []
+    for device in reading.devices:
+        told, told_value = _told_of(reading, device), value(device)
+        samples += (Sample(_labels(*told, core), told_value) for core in _CORES)
+    return tuple(samples)
+
+
+def _told_of(reading: NodeReading, device: Device) -> tuple[str, str, int, tuple[_Pair, ...]]:
+    node = reading.node
+    return node.product.model, node.name, device.number, tuple(reading.pod_labels(device).items())
+
+
+@lru_cache(maxsize=65_536)  # the same for a card until its pod changes
+def _labels(
+    arch: str, node: str, number: int, pod: tuple[_Pair, ...], *extra: _Pair
+) -> Mapping[str, str]:
+    return by_label_name(
+        {
+            "arch": arch,
+            "device": f"npu{number}",
+            "uuid": card_uuid(node, number),
+            "pci_bus_id": f"0000:{(0x17 + number) % 256:02x}:00.0",
+            "firmware_version": "2026.1.0",
+            "driver_version": "2026.1.0",
+            "hostname": node,
+            **dict(pod),
+            **dict(extra),
+        }
     )
-
-
-def _labels(reading: NodeReading, device: Device) -> Mapping[str, str]:
-    return {
-        "arch": reading.node.product.model,
-        "device": f"npu{device.number}",
-        "uuid": card_uuid(reading.node.name, device.number),
-        "pci_bus_id": f"0000:{0x17 + device.number:02x}:00.0",
-        "firmware_version": "2026.1.0",
-        "driver_version": "2026.1.0",
-        "hostname": reading.node.name,
-        **reading.pod_labels(device),
-    }
 
 
 def _each_warboy(

@@ -34,6 +34,8 @@ def node_text(reading: NodeReading) -> str:
 
 def faulty(families: Iterable[Family], faults: Faults) -> tuple[Family, ...]:
     """Return families with wrong names, labels and repetitions, where those are switched on."""
+    if not (faults.renamed or faults.labels or faults.duplicated or faults.repeated > 1):
+        return tuple(families)
     return tuple(
         replace(
             family,

@@ -1,6 +1,6 @@
 """The counters of serving runtimes. What is served is split over engines; a restart lets them begin anew.
 
-furiosa-llm: metric list of developer.furiosa.ai (label `engine` from 2026.3, none in 2025).
+furiosa-llm: metric list of developer.furiosa.ai (label `engine` from 2026.3, `leader_device` before that).
 vLLM: docs.vllm.ai, production metrics. Triton: nv_inference_* of its metrics page. KServe v2: MLServer's
 model_infer_request_* and the KServe model server's request_predict_seconds.
 """
@@ -26,6 +26,7 @@ class Engine:
     name: str
     units: int
     requests: int
+    arrived: int
     arrived_requests: int
     running: int
     waiting: int
@@ -51,7 +52,7 @@ def runtime_text(reading: RuntimeReading) -> str:
 
 def _furiosa(reading: RuntimeReading) -> tuple[Family, ...]:
     service = reading.service
-    engine_label = "" if service.sdk_2025 else "engine"
+    engine_label = "" if service.sdk_2025 else service.engine_label
     finished = {} if service.sdk_2025 else {_FINISHED: "stop"}
     per = _Writer(reading, engine_label)
     received = per.counter(
@@ -138,8 +139,7 @@ def _counter(reading: RuntimeReading) -> tuple[Family, ...]:
     stem = reading.service.counter.removesuffix("_total")
     return (
         per.counter(reading.service.counter, "What was served.", lambda engine: engine.units),
-        per.counter(f"{stem}_requests_received_total", "Requests that came.",
-                    lambda engine: engine.arrived_requests),
+        per.counter(f"{stem}_arrived_total", "What was asked for.", lambda engine: engine.arrived),
         per.gauge(f"{stem}_requests_waiting", "Requests that wait.", lambda engine: engine.waiting),
     )  # fmt: skip
 
@@ -192,6 +192,7 @@ def _as_one(reading: RuntimeReading) -> RuntimeReading:
         name="0",
         units=sum(engine.units for engine in engines),
         requests=sum(engine.requests for engine in engines),
+        arrived=sum(engine.arrived for engine in engines),
         arrived_requests=sum(engine.arrived_requests for engine in engines),
         running=sum(engine.running for engine in engines),
         waiting=sum(engine.waiting for engine in engines),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 
@@ -54,6 +55,7 @@ def by_label_name(labels: Mapping[str, str]) -> dict[str, str]:
     return dict(sorted(labels.items()))
 
 
+@lru_cache(maxsize=65_536)
 def go_number(value: float) -> str:
     """Return a number as Go's client library does: strconv.FormatFloat(value, 'g', -1, 64).
 
@@ -108,11 +110,16 @@ def _plain(digits: str, exponent: int) -> str:
 
 
 def _line(name: str, sample: Sample, hand: Hand) -> str:
-    labels = ",".join(f'{key}="{_escaped(value)}"' for key, value in sample.labels.items())
-    braces = f"{{{labels}}}" if labels else ""
+    braces = _braces(tuple(sample.labels.items()))
     number = _number(sample.value, hand)
     stamp = "" if hand.timestamp is None else f" {hand.timestamp}"
     return f"{name}{sample.suffix}{braces} {number}{stamp}"
+
+
+@lru_cache(maxsize=65_536)  # the same labels are written again and again
+def _braces(labels: tuple[tuple[str, str], ...]) -> str:
+    text = ",".join(f'{key}="{_escaped(value)}"' for key, value in labels)
+    return f"{{{text}}}" if text else ""
 
 
 def _number(value: float, hand: Hand) -> str:

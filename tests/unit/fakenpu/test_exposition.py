@@ -72,6 +72,16 @@ def test_a_runtime_writes_what_its_makers_wrote(runtime: Runtime) -> None:
     assert list(text_string_to_metric_families(text))
 
 
+def test_furiosa_llm_before_2026_3_names_engines_by_their_leading_device() -> None:
+    world = one_pod_world(
+        "furiosa-rngd", 100, runtime=Runtime.FURIOSA_LLM, engines=2, engine_label="leader_device"
+    )
+
+    text = lived(world).runtime_exposition(pod_key())
+
+    assert 'furiosa_llm_generation_tokens_total{leader_device="1",model_name="m"} 5000.0' in text
+
+
 def test_furiosa_llm_of_2025_has_neither_engines_nor_reasons() -> None:
     world = one_pod_world("furiosa-rngd", 100, runtime=Runtime.FURIOSA_LLM)
     world.add_service(replace(next(iter(world.services.values())), sdk_2025=True))

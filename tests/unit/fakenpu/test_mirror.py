@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,7 +42,6 @@ def pod(
         "spec": {"nodeName": node_name, "containers": [container]},
         "status": {
             "phase": "Running",
-            "podIP": "10.0.0.1",
             "conditions": [{"type": "Ready", "status": str(ready)}],
         },
     }
@@ -81,7 +81,6 @@ def test_load_appears_where_a_replica_was_placed(world: World, mirror: Mirror) -
 
     assert (waiting, world.milliwatts("n", 0)) == (38_670, 40_000)
     assert world.services[ServiceKey("team", "s")].runtime is Runtime.VLLM
-    assert world.pod_at("10.0.0.1") == PodKey("team", "p")
 
 
 def test_the_env_of_the_pod_tells_the_operating_point(world: World, mirror: Mirror) -> None:
@@ -141,6 +140,17 @@ def test_a_service_that_the_scenario_names_keeps_what_it_says(world: World) -> N
     again.changed(SERVICES, service("other"))
 
     assert world.services[ServiceKey("team", "s")].model == "m"
+
+
+def test_a_runtime_that_was_set_stays_where_the_service_says_nothing(
+    world: World, mirror: Mirror
+) -> None:
+    key = ServiceKey("team", "s")
+    world.add_service(replace(world.services[key], runtime=Runtime.TRITON))
+    silent = service() | {"spec": {"model": "m"}, "status": {"at": "now"}}
+    mirror.changed(SERVICES, silent)
+
+    assert world.services[key].runtime is Runtime.TRITON
 
 
 def test_a_node_without_a_known_product_is_passed_over() -> None:

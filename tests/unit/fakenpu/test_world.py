@@ -11,7 +11,7 @@ from fakenpu.keys import CardKey
 from fakenpu.pods import Draw, Node, Pod
 from fakenpu.products import BY_NAME
 from fakenpu.quantities import BadInput
-from fakenpu.shapes import Constant, Diurnal, Steps
+from fakenpu.shapes import NEVER, Constant, Diurnal, Later, Steps
 from fakenpu.world import World
 from unit.fakenpu.worlds import MICRO, SERVICE, one_pod_world, pod_key
 
@@ -146,6 +146,13 @@ def test_steps_repeat_where_they_have_a_period() -> None:
 
     assert [steps.rate_at(now) for now in (0, 10, 29, 30, 40)] == [1, 2, 2, 1, 2]
     assert [steps.next_change(now) for now in (0, 10, 29, 30)] == [10, 30, 30, 40]
+
+
+def test_a_load_that_is_set_later_begins_then() -> None:
+    later = Later(Steps(((0, 1), (10, 2))), start=100)
+
+    assert [later.rate_at(now) for now in (99, 100, 110)] == [0, 1, 2]
+    assert [later.next_change(now) for now in (0, 100, 110)] == [100, 110, NEVER]
 
 
 def test_a_day_of_a_small_fleet_is_played_from_change_to_change() -> None:
