@@ -24,7 +24,7 @@ _EXAMPLES = REPO / "examples"
 _SCENARIO = _EXAMPLES / "load" / "demo.scenario"
 _COUNTERS: dict[str, Body] = {
     "assistant": {"runtime": "FuriosaLLM"},
-    "food-identification": {"runtime": "KServe"},
+    "food-identification": {"runtime": "KServe", "unit": "images"},
     "hazard-detection": {
         "runtime": "Custom",
         "port": 8000,
@@ -32,7 +32,7 @@ _COUNTERS: dict[str, Body] = {
         "served": "images_served_total",
     },
     "nutrition-notes": {"runtime": "VLLM"},
-    "traffic-control": {"runtime": "Triton"},
+    "traffic-control": {"runtime": "Triton", "unit": "images"},
 }
 
 
