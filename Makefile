@@ -48,12 +48,13 @@ lint: setup ## Lint, spelling, layers
 types: setup ## Check types strictly
 	@$(BIN)/mypy
 
-generate: setup ## Write the generated files: CRDs, versions of the chart
+generate: setup ## Write the generated files: CRDs, reference pages, versions of the chart
 	@$(BIN)/python -m kwatt.cli.crds crds
+	@$(BIN)/python -m kwatt.cli.reference docs
 	@$(BIN)/python tests/release/chart_version.py
 
 generated: generate ## Fail if a generated file is not current
-	@git diff --exit-code -- crds charts/kwatt/Chart.yaml
+	@git diff --exit-code -- crds docs/metrics.md docs/reference charts/kwatt/Chart.yaml
 
 unit: setup ## Unit tests and planner laws, no cluster
 	@$(BIN)/pytest -q tests/unit tests/laws
@@ -61,14 +62,21 @@ unit: setup ## Unit tests and planner laws, no cluster
 test: setup tools ## All tests: unit, laws, integration and end to end on a real control plane
 	@$(BIN)/pytest
 
+e2e-kind: setup tools ## End-to-end tests on a real kubelet: kind, image, chart, device plugin (docs/e2e-kind.md)
+	@$(BIN)/python tests/kind/run.py $(E2E_KIND)
+
 check: lint types generated test ## What CI runs
 
-bench: setup tools ## Measure against plain Deployments in one run, print the table; then bench-planner
+bench: setup tools ## Measure against plain Deployments in one run, print the table; then the two below
 	@$(BIN)/python tests/bench/bench.py
 	@$(MAKE) bench-planner
+	@$(MAKE) bench-demand
 
 bench-planner: setup ## Planner against baselines, bound and clock: hours; goes on where it was stopped
 	@$(BIN)/python tests/bench/planner/run.py --write-docs
+
+bench-demand: setup ## A rate that follows the demand against a fixed peak and an autoscaler's rule: a minute
+	@$(BIN)/python tests/bench/demand.py --write-docs
 
 image: ## Build the operator's image with docker or podman; BASE=... names another base
 	@$(PYTHON) tests/release/image.py
@@ -92,8 +100,10 @@ lock: setup ## Resolve and lock the Python packages anew, with hashes and withou
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-tools
 	@$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-options --no-header --output-file requirements.txt pyproject.toml
 	@$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-options --no-header --extra dev --output-file requirements-dev.txt pyproject.toml
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["fakenpu"], sep="\n")' \
+	| $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-options --no-header --output-file requirements-fakenpu.txt -
 
 clean: ## Remove what was built here; the cache of control-plane programs stays
 	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test check bench bench-planner image chart sbom release docs lock clean
+.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test e2e-kind check bench bench-planner bench-demand image chart sbom release docs lock clean

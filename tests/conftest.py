@@ -11,17 +11,35 @@ import pytest
 
 from cluster import cluster as local
 from cluster.cluster import Cluster
+from e2e import deployed
 from e2e.harness import Kubectl, Operator, install_policies, operator_running
+from kind import ground
 
 TESTS = Path(__file__).resolve().parent
 CRDS = TESTS.parent / "crds"
 AUDIT_POLICY = TESTS / "e2e" / "audit-policy.yaml"
+SIMULATED = "type=kwok"  # never a node of a given cluster
 OWN = "inferenceservices,npuclasses,modelprofiles,powerbudgets"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with its reason, what the cluster of this run cannot do."""
+    marker = "local" if os.environ.get(deployed.KUBECONFIG) else "kubelet"
+    for item in items:
+        if unfit := item.get_closest_marker(marker):
+            item.add_marker(pytest.mark.skip(reason=unfit.args[0]))
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """Run one control plane for all tests of a session, with KWatt's CRDs and admission policies."""
+    """Run one control plane for all tests of a session, with KWatt's CRDs and admission policies.
+
+    Or take the one that is given, where the chart installed both.
+    """
+    if found := deployed.given():
+        with ground.prepared(found):
+            yield found
+        return
     name = f"test-{os.getpid()}-{secrets.token_hex(2)}"
     with local.cluster(name, audit_policy=AUDIT_POLICY) as running:
         kubectl = Kubectl(running)
@@ -43,8 +61,11 @@ def kubectl(cluster: Cluster) -> Iterator[Kubectl]:
     client = Kubectl(cluster)
     yield client
     client("delete", OWN, "--all", "-A", "--wait=false", check=False)
-    client("delete", "nodes", "--all", "--wait=false", check=False)
-    client("delete", "deployments,pods", "--all", "-A", "--force", "--grace-period=0", check=False)
+    client("delete", "nodes", "-l", SIMULATED, "--wait=false", check=False)
+    now = ("--all", "--force", "--grace-period=0")
+    for namespace in client("get", "namespaces", "-l", "kwatt.test=true", "-o", "name").split():
+        name = namespace.removeprefix("namespace/")
+        client("delete", "deployments,pods", "-n", name, *now, check=False)
     client("delete", "namespaces", "-l", "kwatt.test=true", "--wait=false", check=False)
     client("delete", "priorityclasses", "-l", "kwatt.test=true", check=False)
 

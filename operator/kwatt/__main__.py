@@ -1,4 +1,4 @@
-"""The program `kwatt`, also installed as `kubectl-kwatt`: `run` is the operator, `plan` the what-if.
+"""The program `kwatt`, also installed as `kubectl-kwatt`: `run` is the operator, the others only look.
 
 Commands are imported when they are called: the operator's libraries take a second to load, which an offline
 `kwatt plan` need not wait for. This is the only module that imports inside functions.
@@ -22,7 +22,10 @@ from kwatt.observation.parsing.reading import Body
 UNUSABLE: Final = 2
 _HELP: Final = {
     "run": "run the operator",
+    "top": "show budgets and services live: watts, rate, units per joule",
+    "explain": "say in words why one service is where it is",
     "plan": "plan without writing anything: offline from manifests, or on the live cluster",
+    "profile": "suggest corrected ModelProfiles from what was measured",
 }
 
 
@@ -49,7 +52,7 @@ def _command(argv: Sequence[str]) -> tuple[str, list[str]]:
         epilog="; ".join(f"{name}: {text}" for name, text in _HELP.items()),
     )
     parser.add_argument("--version", action="version", version=f"kwatt {__version__}")
-    parser.add_argument("command", choices=list(_HELP), metavar="run|plan")
+    parser.add_argument("command", choices=list(_HELP), metavar="|".join(_HELP))
     parsed = parser.parse_args(list(argv[:1]))
     return str(parsed.command), list(argv[1:])
 
@@ -68,6 +71,26 @@ def _plan(argv: list[str]) -> int:
         from kwatt.cli import plan  # noqa: PLC0415 - see above
 
         return plan.main(argv, _read_cluster)
+
+
+def _top(argv: list[str]) -> int:
+    from kwatt.cli import top  # noqa: PLC0415 - see above
+    from kwatt.cluster import access, reading  # noqa: PLC0415 - see above
+
+    return top.main(argv, reading.list_kinds, access.namespace_of)
+
+
+def _explain(argv: list[str]) -> int:
+    from kwatt.cli import explain  # noqa: PLC0415 - see above
+    from kwatt.cluster import access, reading  # noqa: PLC0415 - see above
+
+    return explain.main(argv, reading.list_kinds, access.namespace_of, _read_cluster)
+
+
+def _profile(argv: list[str]) -> int:
+    from kwatt.cli import profile  # noqa: PLC0415 - see above
+
+    return profile.main(argv, _read_cluster)
 
 
 @contextlib.contextmanager
@@ -92,7 +115,13 @@ def _read_cluster(context: str | None) -> Iterable[Body]:
     return reading.list_bodies(context)
 
 
-_COMMANDS: Final[Mapping[str, Callable[[list[str]], int]]] = {"run": _run, "plan": _plan}
+_COMMANDS: Final[Mapping[str, Callable[[list[str]], int]]] = {
+    "run": _run,
+    "top": _top,
+    "explain": _explain,
+    "plan": _plan,
+    "profile": _profile,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -73,7 +73,7 @@ def up(name: str, *, audit_policy: Path | None = None, disable_qps_limits: bool 
         "kubeAuditPolicy": str(audit_policy.resolve(strict=True)) if audit_policy else "",
         "disableQPSLimits": disable_qps_limits,
     }
-    programs = _programs()
+    programs = tool_folder()
     root().mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.mkdir(exist_ok=True, mode=0o700)
     with _locked(folder):
@@ -130,7 +130,7 @@ def start_apiserver(name: str) -> Cluster:
     They would come back by themselves, but up to a minute later: their pauses grow. Only kwok stays
     as it is: another one would wait for the leases of the first and give its pod addresses out again.
     """
-    folder, programs = _existing(name), _programs()
+    folder, programs = _existing(name), tool_folder()
     _stop(folder, CONTROLLERS)
     for program in set(COMPONENTS) - _alive(folder):
         # kwokctl would take a dead process that nobody reaped, or another one of that id, for it.
@@ -152,6 +152,16 @@ def folder_of(name: str) -> Path:
             f"{name!r} is no name for a cluster: lower-case letters, digits, hyphens, at most 40."
         )
     return root() / name
+
+
+def tool_folder() -> Path:
+    """Return the folder of the programs, after putting there what is missing."""
+    # A process of its own, so that this module can be imported under any name.
+    command = [sys.executable, str(Path(__file__).with_name("tools.py")), "ensure"]
+    result = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+    if result.returncode:
+        raise ClusterError("The programs of a control plane are absent; tools.py says why above.")
+    return Path(result.stdout.strip())
 
 
 def configuration(
@@ -297,15 +307,6 @@ def _run(
     command: Sequence[str], place: Path, env: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, check=False, cwd=place, env=env, capture_output=True, text=True)
-
-
-def _programs() -> Path:
-    # A process of its own, so that this module can be imported under any name.
-    command = [sys.executable, str(Path(__file__).with_name("tools.py")), "ensure"]
-    result = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
-    if result.returncode:
-        raise ClusterError("The programs of a control plane are absent; tools.py says why above.")
-    return Path(result.stdout.strip())
 
 
 def _processes(

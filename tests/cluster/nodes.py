@@ -7,6 +7,7 @@ from typing import Any
 FAKE = "kwok.x-k8s.io/node"
 TWO_LABELS = MappingProxyType({"kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux"})
 FOUR_ATOMS = MappingProxyType({"rebellions.ai/ATOM": 4})
+SIMULATED = MappingProxyType({"type": "kwok"})  # KWOK's own example has it: what is real has not
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -23,7 +24,7 @@ def node(
     """Return a Node that KWOK keeps Ready, with these extended resources free."""
     amounts = {key: str(count) for key, count in sorted(resources.items())}
     amounts |= {"cpu": cpu, "memory": memory, "pods": str(pods)}
-    every_label = {"kubernetes.io/hostname": name, **TWO_LABELS, **labels}
+    every_label = {"kubernetes.io/hostname": name, **TWO_LABELS, **SIMULATED, **labels}
     return {
         "apiVersion": "v1",
         "kind": "Node",

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from cluster.cluster import Cluster
-from e2e import tenancy, worlds
+from e2e import deployed, tenancy, worlds
+from e2e.deployed import Deployed
 from e2e.harness import Kubectl, Operator, World
 from e2e.intruder import Intruder
 from e2e.observer import Observer
@@ -30,9 +31,12 @@ def observer(cluster: Cluster, kubectl: Kubectl) -> Iterator[Observer]:
 
 
 @pytest.fixture(scope="session")
-def process(cluster: Cluster) -> Iterator[Operator]:
-    """Keep one operator for all tests: a new one would cost each of them seconds."""
-    operator = Operator(cluster)
+def process(cluster: Cluster) -> Iterator[Operator | Deployed]:
+    """Keep one operator for all tests: a new one would cost each of them seconds.
+
+    In a cluster that is given it is the one that the chart installed there.
+    """
+    operator = Deployed(cluster) if deployed.given() else Operator(cluster)
     yield operator
     operator.stop()
 
@@ -99,4 +103,4 @@ def stage(cluster: Cluster, process: Operator) -> Iterator[Stage]:
     yield Stage(tenant, world, own, others, cam)
     kubectl("delete", "inferenceservices,npuclasses,modelprofiles,powerbudgets", "--all", "-A")
     kubectl("delete", "namespace", own, others, "--wait=false")
-    kubectl("delete", "nodes", "--all")
+    kubectl("delete", "nodes", "-l", "type=kwok")

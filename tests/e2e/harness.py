@@ -107,12 +107,18 @@ def operators_token(cluster: Cluster) -> str:
 
 def least_privilege(cluster: Cluster) -> Path:
     """Return a kubeconfig of the operator's own ServiceAccount, with the rights of rbac.yaml only."""
-    token = operators_token(cluster)
-    config = yaml.safe_load(cluster.kubeconfig.read_text())
-    config["users"] = [{"name": "kwatt", "user": {"token": token}}]
+    operators_token(cluster)
+    return kubeconfig_of(Kubectl(cluster), "kwatt", "kwatt-system")
+
+
+def kubeconfig_of(kubectl: Kubectl, account: str, namespace: str) -> Path:
+    """Return a kubeconfig of a ServiceAccount."""
+    token = kubectl("create", "token", account, "-n", namespace, "--duration=8h").strip()
+    config = yaml.safe_load(kubectl.cluster.kubeconfig.read_text())
+    config["users"] = [{"name": account, "user": {"token": token}}]
     for context in config["contexts"]:
-        context["context"]["user"] = "kwatt"
-    path = cluster.kubeconfig.with_name("kubeconfig-operator")
+        context["context"] |= {"user": account, "namespace": namespace}
+    path = kubectl.cluster.kubeconfig.with_name(f"kubeconfig-{account}")
     path.touch(mode=0o600)
     path.write_text(yaml.safe_dump(config))
     return path
@@ -169,22 +175,28 @@ class Operator:
 
     def writes(self) -> int:
         """Return how many writes it has sent, the Lease left out."""
-        found = 0.0
-        for line in self._metrics().splitlines():
-            labels = line.partition("{")[2]
-            reads = any(f'verb="{verb}"' in labels for verb in ("get", "list", "watch"))
-            if (
-                line.startswith("kwatt_api_requests_total{")
-                and not reads
-                and "leases" not in labels
-            ):
-                found += float(line.rpartition(" ")[2])
-        return int(found)
+        return writes_in(self._metrics())
+
+    @property
+    def port(self) -> int:
+        """Return where it serves its metrics."""
+        ports = re.findall(r"serving address=\[\('127\.0\.0\.1', (\d+)\)", self.text())
+        return int(ports[-1])
 
     def _metrics(self) -> str:
-        ports = re.findall(r"serving address=\[\('127\.0\.0\.1', (\d+)\)", self.text())
-        with urllib.request.urlopen(f"http://127.0.0.1:{ports[-1]}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
             return str(answer.read().decode())
+
+
+def writes_in(metrics: str) -> int:
+    """Return how many writes the operator's metrics count, the Lease left out."""
+    found = 0.0
+    for line in metrics.splitlines():
+        labels = line.partition("{")[2]
+        reads = any(f'verb="{verb}"' in labels for verb in ("get", "list", "watch"))
+        if line.startswith("kwatt_api_requests_total{") and not reads and "leases" not in labels:
+            found += float(line.rpartition(" ")[2])
+    return int(found)
 
 
 @contextlib.contextmanager

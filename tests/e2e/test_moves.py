@@ -140,6 +140,7 @@ def test_another_class_without_room_beside_is_taken_one_replica_at_a_time(world:
     world.counts("rack-a1", reservedWatts="100", idleWatts="60")
 
 
+@pytest.mark.local("starts an operator with another setting; the chart's tests cover that value")
 def test_the_operators_setting_serves_nodes_without_a_say_of_their_own(
     world: World, stopped: Operator
 ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from cluster import cluster as local
-from e2e import worlds
+from e2e import deployed, worlds
 from e2e.harness import Body, Operator, World, always, eventually
 
 pytestmark = pytest.mark.cluster
@@ -54,7 +54,9 @@ def holder(world: World) -> str:
 def versions(world: World) -> dict[str, str]:
     """Return what a write would change, by object; of nodes the status without its heartbeat."""
     found = {
-        _name(one): one["metadata"]["resourceVersion"] for one in world.kubectl.items(KINDS, "-A")
+        _name(one): one["metadata"]["resourceVersion"]
+        for one in world.kubectl.items(KINDS, "-A")
+        if one["metadata"].get("namespace") not in deployed.NOT_TENANTS
     }
     for node in world.kubectl.items("nodes"):
         found[_name(node)] = str([node["status"]["allocatable"], node["metadata"]["labels"]])
@@ -82,6 +84,7 @@ def test_a_restart_over_an_unchanged_cluster_and_idleness_write_nothing(
     assert versions(busy) == before
 
 
+@pytest.mark.local("kills a process without warning; the API can only ask it to end")
 def test_of_two_operators_one_writes_and_the_other_takes_over_when_it_is_killed(
     busy: World, operator: Operator, other: Operator
 ) -> None:
@@ -115,6 +118,7 @@ def test_what_a_service_owned_goes_while_the_operator_is_stopped(
     assert not busy.service("cam")
 
 
+@pytest.mark.local("stops the API server, whose process a given cluster hides")
 def test_when_the_api_server_comes_back_everything_becomes_as_it_should_be(
     busy: World, operator: Operator
 ) -> None:

@@ -82,6 +82,8 @@ def _set_service(objects: Objects, name: str, value: str, place: str) -> Objects
     namespace, slash, service = whole.rpartition("/")
     key = ("InferenceService", namespace if slash else "default", service)
     body = _found(objects, key, place)
+    if field == "perSecond":  # a fixed rate takes the place of one that follows the demand
+        body = _with_value(body, ("spec", "throughput"), {})
     return _checked(
         objects, key, _with_field(body, _field(_SERVICE, field, place), value, place), place
     )

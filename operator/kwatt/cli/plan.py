@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,7 +18,7 @@ from kwatt.cli.edits import apply_edits, kinds_of
 from kwatt.cli.manifests import Key, by_key, key_of, read_each
 from kwatt.cli.report import Report
 from kwatt.cli.table import table
-from kwatt.cli.text import Style
+from kwatt.cli.terminal import terminal_style
 from kwatt.errors import InvalidInput
 from kwatt.observation.observe import observe
 from kwatt.observation.parsing.reading import Body
@@ -33,7 +31,6 @@ Entry = Parsed | Invalid
 ReadCluster = Callable[[str | None], Iterable[Body]]
 ALL_PLACED: Final = 0
 NOT_ALL_PLACED: Final = 3
-_WIDTH_WITHOUT_TERMINAL: Final = 140
 _DESCRIPTION = (
     "Plan without writing anything: from manifests (-f) or, without them, from the live cluster."
 )
@@ -51,7 +48,7 @@ _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 def main(argv: Sequence[str], read_cluster: ReadCluster) -> int:
     """Run `kwatt plan` and return its exit status. Raises KWattError for unusable input."""
-    arguments = _parser().parse_args(argv)
+    arguments = build_parser().parse_args(argv)
     now = parse_now(arguments.now) if arguments.now else datetime.now(UTC).replace(microsecond=0)
     report = report_of(read_entries(arguments, read_cluster), now, arguments.moves_horizon)
     sys.stdout.write(_RENDERERS[arguments.output](report))
@@ -98,7 +95,8 @@ def _made(kept: frozenset[str], body: Body) -> tuple[Key, Entry | Body] | None:
     return key, body if key[0] in kept else parse(key[0], body)
 
 
-def _parser() -> Parser:
+def build_parser() -> Parser:
+    """Make the parser of `kwatt plan`."""
     parser = Parser(
         prog="kwatt plan",
         description=_DESCRIPTION,
@@ -141,7 +139,7 @@ def _as_yaml(report: Report) -> str:
 
 
 def _as_table(report: Report) -> str:
-    return table(report, _terminal_style())
+    return table(report, terminal_style())
 
 
 _RENDERERS: Final[dict[str, Callable[[Report], str]]] = {
@@ -149,13 +147,3 @@ _RENDERERS: Final[dict[str, Callable[[Report], str]]] = {
     "json": as_json,
     "yaml": _as_yaml,
 }
-
-
-def _terminal_style() -> Style:
-    """Find out what standard output can show; https://no-color.org."""
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    return Style(
-        width=shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 24)).columns,
-        unicode=encoding.startswith("utf"),
-        colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"),
-    )

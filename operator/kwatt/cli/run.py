@@ -33,9 +33,12 @@ from kwatt.reconciler.cycle import Cycle, Parts
 from kwatt.reconciler.loop import Loop, wall_clock
 from kwatt.reconciler.reporting import Reporter
 from kwatt.reconciler.shares import Shares
+from kwatt.reconciler.sighting import Lookout
 from kwatt.reconciler.store import OWN_KINDS, Store
+from kwatt.reconciler.telemetry import Telemetry
 from kwatt.reconciler.trigger import Trigger
 from kwatt.reconciler.validation import Validator
+from kwatt.telemetry.reader import Reader
 
 _LOG = logging.getLogger(__name__)
 _WATCHED: Final = {
@@ -60,10 +63,11 @@ class Options:
     port: int
     writes_per_second: float
     moves_horizon: int | None
+    telemetry_via: str | None
 
 
-def parse_options(argv: list[str]) -> Options:
-    """Read the options of `kwatt run`."""
+def build_parser() -> Parser:
+    """Make the parser of `kwatt run`."""
     parser = Parser(prog="kwatt run", description="Run the operator until a signal ends it.")
     parser.add_argument("--context", help="kubeconfig context (default: the current one)")
     parser.add_argument(
@@ -89,7 +93,18 @@ def parse_options(argv: list[str]) -> Options:
         help="let replicas move where the watts saved over so long pay for the restarts, on nodes "
         "whose PowerBudgets say nothing about moves (default: nothing moves there)",
     )
-    args = parser.parse_args(argv)
+    parser.add_argument(
+        "--telemetry-via",
+        metavar="URL",
+        help="read all exporters and pods at one address that stands in for them, as `fakenpu` does: "
+        "/nodes/NODE/metrics and /pods/NAMESPACE/POD/metrics (default: at their own addresses)",
+    )
+    return parser
+
+
+def parse_options(argv: list[str]) -> Options:
+    """Read the options of `kwatt run`."""
+    args = build_parser().parse_args(argv)
     return Options(
         context=args.context,
         namespace=args.namespace,
@@ -98,6 +113,7 @@ def parse_options(argv: list[str]) -> Options:
         port=args.port,
         writes_per_second=args.writes_per_second,
         moves_horizon=args.moves_horizon,
+        telemetry_via=args.telemetry_via,
     )
 
 
@@ -129,9 +145,10 @@ async def _run(options: Options) -> None:
         trigger = Trigger()
         store = Store(trigger)
         informers = _informers(free, store)
-        loop = Loop(
-            _cycle(options, gated, store, informers, metrics), trigger, lease, informers, metrics
-        )
+        reader = await stack.enter_async_context(Reader())
+        telemetry = Telemetry(reader, trigger, metrics, wall_clock)
+        cycle = _cycle(options, gated, store, informers, metrics, telemetry)
+        loop = Loop(cycle, trigger, lease, informers, metrics)
         app = build_app(metrics.registry, loop.alive, loop.ready)
         registry = build_registry(
             {kind: informers[kind].offer for kind in OWN_KINDS}, lambda: access
@@ -141,20 +158,22 @@ async def _run(options: Options) -> None:
         jobs: list[Coroutine[Any, Any, Any]] = [
             *(informer.run() for informer in informers.values()),
             serve(app, options.host, options.port),
-            _lead(lease, loop),
+            _lead(lease, loop, telemetry),
         ]
         await kopf.run_tasks([*tasks, *(asyncio.create_task(job) for job in jobs)])
 
 
-async def _lead(lease: Lease, loop: Loop) -> None:
+async def _lead(lease: Lease, loop: Loop, telemetry: Telemetry) -> None:
     """Run the loop beside the lease, and give the lease back only after the loop has ended."""
     holding, planning = asyncio.create_task(lease.run()), asyncio.create_task(loop.run())
+    measuring = asyncio.create_task(telemetry.run())
+    tasks = {measuring, holding, planning}
     try:
-        done, _ = await asyncio.wait({holding, planning}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()  # neither ends but by a failure, which ends the process
     finally:
-        for task in (planning, holding):
+        for task in (measuring, planning, holding):
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
@@ -185,6 +204,7 @@ def _cycle(
     store: Store,
     informers: dict[str, Informer],
     metrics: Metrics,
+    telemetry: Telemetry,
 ) -> Cycle:
     per_second = options.writes_per_second
     outbox = Outbox(client, Flow(per_second=per_second or None, burst=2 * per_second or 100.0))
@@ -203,6 +223,8 @@ def _cycle(
             metrics=metrics,
             list_pods=informers["Pod"].catch_up,
             wall=wall_clock,
+            telemetry=telemetry,
+            lookout=Lookout(store, options.telemetry_via),
             moves_horizon=options.moves_horizon,
         )
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
 
+from kwatt.cli.bars import bar_width, legend, segments
 from kwatt.cli.document import rfc3339
 from kwatt.cli.report import Group, Report, ServiceReport, State, per_joule
 from kwatt.cli.text import Colour, Column, Segment, Style, bar, columns, figure, wrapped
@@ -31,7 +32,6 @@ _STATES = {
     State.INVALID: Colour.BAD,
 }
 _ASSUMED = "*"
-_BAR_WIDTH = 32
 
 
 def table(report: Report, style: Style) -> str:
@@ -121,7 +121,7 @@ def _budgets(report: Report, style: Style) -> list[str]:
         Column("WINDOW", rank=3),
     )
     rows = [_budget_row(use, spans.get(use.name), style) for use in report.plan.budgets]
-    return [*columns(heads, rows, style), _legend(style), *_worths(report.plan, style)]
+    return [*columns(heads, rows, style), legend(style), *_worths(report.plan, style)]
 
 
 def _worths(plan: Plan, style: Style) -> Iterator[str]:
@@ -132,7 +132,7 @@ def _worths(plan: Plan, style: Style) -> Iterator[str]:
 
 
 def _budget_row(use: BudgetUse, budget: Budget | None, style: Style) -> list[str]:
-    drawn = bar(_segments(use), use.cap.milliwatts, min(_BAR_WIDTH, style.width // 4), style)
+    drawn = bar(_segments(use), use.cap.milliwatts, bar_width(style), style)
     over = use.headroom.milliwatts < 0
     headroom = f"over by {_watts(use.headroom * -1)} W" if over else f"{_watts(use.headroom)} W"
     return [
@@ -147,18 +147,9 @@ def _budget_row(use: BudgetUse, budget: Budget | None, style: Style) -> list[str
 
 
 def _segments(use: BudgetUse) -> tuple[Segment, ...]:
-    return (
-        Segment(use.host.milliwatts, "▓", "="),
-        Segment(use.idle.milliwatts, "░", "-"),
-        Segment(use.foreign.milliwatts, "▒", "!"),
-        Segment(use.reserved.milliwatts, "█", "#"),
+    return segments(
+        use.host.milliwatts, use.idle.milliwatts, use.foreign.milliwatts, use.reserved.milliwatts
     )
-
-
-def _legend(style: Style) -> str:
-    signs = {"hosts": "▓=", "idle": "░-", "foreign": "▒!", "reserved": "█#", "headroom": "·."}
-    parts = (f"{style.sign(pair[0], pair[1])} {word}" for word, pair in signs.items())
-    return style.paint("  ".join(parts), Colour.FAINT)
 
 
 def _reasons(report: Report, style: Style) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import textwrap
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -64,8 +64,16 @@ class Segment:
 
 
 def seen_width(text: str) -> int:
-    """Return how many columns `text` takes, colours left out."""
-    return len(_ESCAPE.sub("", text))
+    """Return how many columns `text` takes, colours left out; a Korean syllable takes two."""
+    bare = _ESCAPE.sub("", text)
+    return len(bare) if bare.isascii() else sum(map(_cells, bare))
+
+
+def _cells(character: str) -> int:
+    """Return the columns of one character, by Unicode's East Asian Width (UAX 11)."""
+    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
 
 
 def columns(heads: Sequence[Column], rows: Sequence[Sequence[str]], style: Style) -> list[str]:
@@ -115,7 +123,16 @@ def _cut(text: str, width: int, head: Column, style: Style) -> str:
     if seen_width(text) <= width:
         return text
     bare, ellipsis = _ESCAPE.sub("", text), style.sign(*_ELLIPSIS)
-    return ellipsis + bare[1 - width :] if head.keep_end else bare[: width - 1] + ellipsis
+    if head.keep_end:
+        return ellipsis + _beginning(bare[::-1], width - 1)[::-1]
+    return _beginning(bare, width - 1) + ellipsis
+
+
+def _beginning(text: str, width: int) -> str:
+    """Return as much of `text` as fits."""
+    while seen_width(text) > width:
+        text = text[:-1]
+    return text
 
 
 def bar(segments: Sequence[Segment], whole: int, width: int, style: Style) -> str:
@@ -142,11 +159,18 @@ def figure(amount: int, scale: int) -> str:
 
 def wrapped(text: str, indent: str, style: Style) -> list[str]:
     """Break a sentence into lines within the width; those after the first stand two further in."""
-    return textwrap.wrap(
-        text,
-        width=max(style.width, len(indent) + 20),
-        initial_indent=indent,
-        subsequent_indent=indent + "  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    width = max(style.width, len(indent) + 20)
+    return list(_lines(text.split(), indent, width))
+
+
+def _lines(words: Sequence[str], indent: str, width: int) -> Iterator[str]:
+    line, empty = indent, True
+    for word in words:
+        longer = line + word if empty else f"{line} {word}"
+        if empty or seen_width(longer) <= width:
+            line, empty = longer, False
+            continue
+        yield line
+        line = f"{indent}  {word}"
+    if not empty:
+        yield line

@@ -13,7 +13,7 @@ from typing import Final
 
 import yaml
 from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import ConfigException, load_kube_config
+from kubernetes.aio.config import ConfigException, list_kube_config_contexts, load_kube_config
 from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 from kubernetes.aio.config.kube_config import KubeConfigLoader
 
@@ -38,6 +38,25 @@ async def load_access(
     except (TypeError, AttributeError, KeyError) as error:  # the package does not check the shape
         raise InvalidInput("kubeconfig", f"is no kubeconfig: {error}") from error
     return configuration
+
+
+def namespace_of(
+    context: str | None = None, env: Mapping[str, str] = os.environ, account: Path = ACCOUNT
+) -> str:
+    """Return the namespace that commands mean when none is named: of the context, else `default`.
+
+    Raises InvalidInput if the kubeconfig can't be read.
+    """
+    if context is None and not env.get("KUBECONFIG") and env.get(_IN_POD):
+        return (account / "namespace").read_text(encoding="utf-8").strip() or "default"
+    try:
+        contexts, active = list_kube_config_contexts(_kubeconfigs(env))  # type: ignore[no-untyped-call]
+    except (ConfigException, OSError, yaml.YAMLError, TypeError, KeyError) as error:
+        raise InvalidInput("kubeconfig", f"{error}") from error
+    chosen = [one for one in contexts if one["name"] == context] if context else [active]
+    if not chosen:
+        raise InvalidInput("kubeconfig", f"there is no context {context!r}")
+    return str((chosen[0].get("context") or {}).get("namespace") or "default")
 
 
 def _load_account(configuration: Configuration, env: Mapping[str, str], account: Path) -> None:

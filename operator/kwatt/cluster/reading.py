@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from kwatt.cluster import paths
 from kwatt.cluster.access import load_access
@@ -31,6 +32,44 @@ def list_bodies(context: str | None = None) -> list[Body]:
     Where the cluster serves no HTTPRoutes, services are read without their route, which is nothing there.
     """
     return asyncio.run(_read(context))
+
+
+class Wanted(NamedTuple):
+    """A collection, or what of it a label selector chooses."""
+
+    path: str
+    selector: str | None = None
+
+
+def list_kinds(
+    context: str | None, wanted: Mapping[str, Wanted]
+) -> dict[str, list[Body] | ClusterError]:
+    """Return the bodies of each collection, or why they may not be read.
+
+    Raises Unavailable if the API server can't be reached.
+    """
+    return asyncio.run(_list(context, wanted))
+
+
+async def _list(
+    context: str | None, wanted: Mapping[str, Wanted]
+) -> dict[str, list[Body] | ClusterError]:
+    found: dict[str, list[Body] | ClusterError] = {}
+    async with Client(await load_access(context), request_seconds=30.0) as client:
+        for name, one in wanted.items():
+            try:
+                found[name] = await _list_one(client, one)
+            except (Missing, Refused) as error:
+                found[name] = error
+    return found
+
+
+async def _list_one(client: Client, wanted: Wanted) -> list[Body]:
+    bodies: list[Body] = []
+    async for page in client.list_pages(wanted.path, labelSelector=wanted.selector):
+        bodies = [] if page.first else bodies
+        bodies.extend(page.items)
+    return bodies
 
 
 async def _read(context: str | None) -> list[Body]:

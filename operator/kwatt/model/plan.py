@@ -29,6 +29,9 @@ class Reason(StrEnum):
     OUTRANKED_BY_PRIORITY = "OutrankedByPriority"
 
 
+_ORDER = {reason: index for index, reason in enumerate(Reason)}
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Alike replicas of one service on one node. Rate and watts are for all of them together.
@@ -55,6 +58,11 @@ class Rejection:
     reason: Reason
     message: str
     figures: Mapping[str, Figure]
+
+
+def furthest(rejections: tuple[Rejection, ...]) -> Rejection | None:
+    """Return the rejection that came furthest: of the class that nearly took the service."""
+    return max(rejections, key=lambda r: (_ORDER[r.reason], r.npu_class or ""), default=None)
 
 
 @dataclass(frozen=True, slots=True)

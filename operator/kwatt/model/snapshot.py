@@ -9,7 +9,7 @@ from datetime import datetime
 from kwatt.model.keys import PodKey, ServiceKey, Variant
 from kwatt.model.npu import NpuClass, Profile
 from kwatt.model.selectors import AffinityGap, NodeTerm, Taint, Toleration
-from kwatt.units import Power, Throughput
+from kwatt.units import NO_POWER, Power, Throughput
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,8 @@ class Budget:
 
     Where a lower one is due before replicas could be taken off, `cap` is that one already and `coming` says
     what it is. `nodes` are the names of the nodes it covers, sorted. `empty_off`: an empty node draws nothing.
-    `moves_horizon` is over how many seconds a move must pay, None where it lets nothing move.
+    `moves_horizon` is over how many seconds a move must pay, None where it lets nothing move. `withheld` was
+    taken off `cap` because the budget's meter shows more than its plan.
     """
 
     name: str
@@ -146,6 +147,7 @@ class Budget:
     window: str | None = None
     coming: Coming | None = None
     moves_horizon: int | None = None
+    withheld: Power = NO_POWER
 
 
 @dataclass(frozen=True, slots=True)

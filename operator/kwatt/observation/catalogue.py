@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from kwatt.model.npu import NpuClass, Profile
+from kwatt.model.measurements import PointKey
+from kwatt.model.npu import NpuClass, OperatingPoint, Profile
 from kwatt.observation.values import Notice, NoticeReason, ParsedClass, ParsedProfile
+from kwatt.units import Power
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,14 @@ class Catalogue:
 
 
 def resolve_catalogue(
-    classes: Iterable[ParsedClass], profiles: Iterable[ParsedProfile]
+    classes: Iterable[ParsedClass],
+    profiles: Iterable[ParsedProfile],
+    measured: Mapping[PointKey, Power],
 ) -> Catalogue:
-    """Leave out what can't be scheduled, with a notice for each."""
+    """Leave out what can't be scheduled, with a notice for each.
+
+    `measured` are watts of one replica by point, planned with where they are more than declared.
+    """
     known = {one.name: one for one in sorted(classes, key=lambda one: one.name)}
     ordered = sorted(profiles, key=lambda one: one.name)
     schedulable = {name: one.npu_class for name, one in known.items() if one.npu_class}
@@ -38,7 +45,9 @@ def resolve_catalogue(
     notices += [notice for one in ordered for notice in _unknown_classes(one.profile, known)]
     return Catalogue(
         classes=schedulable,
-        profiles={one.name: _usable(one.profile, schedulable) for one in ordered},
+        profiles={
+            one.name: _corrected(_usable(one.profile, schedulable), measured) for one in ordered
+        },
         known=known,
         measured={one.name: _measured_on(one.profile) for one in ordered},
         notices=tuple(notices),
@@ -48,6 +57,19 @@ def resolve_catalogue(
 def _usable(profile: Profile, schedulable: dict[str, NpuClass]) -> Profile:
     points = tuple(point for point in profile.points if point.npu_class in schedulable)
     return profile if len(points) == len(profile.points) else replace(profile, points=points)
+
+
+def _corrected(profile: Profile, measured: Mapping[PointKey, Power]) -> Profile:
+    points = tuple(_with_measured(profile.name, point, measured) for point in profile.points)
+    return profile if points == profile.points else replace(profile, points=points)
+
+
+def _with_measured(
+    profile: str, point: OperatingPoint, measured: Mapping[PointKey, Power]
+) -> OperatingPoint:
+    key = PointKey(profile, point.npu_class, point.npus, point.name)
+    power = measured.get(key, point.power)
+    return replace(point, power=power) if power > point.power else point
 
 
 def _measured_on(profile: Profile) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from kwatt.model.feedback import Feedback
 from kwatt.model.snapshot import Snapshot
 from kwatt.observation.budgets import resolve_budgets
 from kwatt.observation.caps import next_boundary, usual_lead
@@ -14,6 +15,7 @@ from kwatt.observation.memory import Memory
 from kwatt.observation.nodes import Occupancy, resolve_nodes
 from kwatt.observation.ownership import sort_out
 from kwatt.observation.quotas import resolve_quotas
+from kwatt.observation.remembering import remembered_feedback
 from kwatt.observation.services import resolve_services, retired_pods
 from kwatt.observation.values import Invalid, Notice
 from kwatt.observation.world import World
@@ -38,24 +40,28 @@ def observe(
     moves_horizon: int | None = None,
     *,
     memory: Memory | None = None,
+    feedback: Feedback | None = None,
 ) -> Observation:
     """Resolve `world` at `now`, an aware time. The same world in any order gives an equal Observation.
 
     `moves_horizon` is the operator's setting, in seconds, for nodes under no budget with its own. With the
-    `memory` of the last observation only what changed since is made anew.
+    `memory` of the last observation only what changed since is made anew. `feedback` is what measurements
+    change about planning; without it that is what the statuses remember.
     """
     memory = memory or Memory()
+    if feedback is None:
+        feedback = remembered_feedback(world)
     owned = sort_out(world, memory)
     retired = retired_pods(world, owned)
-    catalogue = resolve_catalogue(world.classes, world.profiles)
+    catalogue = resolve_catalogue(world.classes, world.profiles, feedback.points)
     occupancy = Occupancy(world.nodes, owned, retired)
     index = NodeIndex(world.nodes)
     nodes, about_nodes = resolve_nodes(index, catalogue.classes, occupancy, memory)
     lead = usual_lead(world)
-    budgets, about_budgets = resolve_budgets(world.budgets, index, lead, now)
+    budgets, about_budgets = resolve_budgets(world.budgets, index, lead, now, feedback.withheld)
     quotas, about_quotas = resolve_quotas(world.quotas, owned.foreign)
     active = [pod for pod in owned.pods if pod.uid not in retired]
-    services = resolve_services(world, catalogue, active, memory)
+    services = resolve_services(world, catalogue, active, memory, feedback.demands)
     notices = (*catalogue.notices, *about_nodes, *about_budgets, *about_quotas, *services.notices)
     problems = (one.problem for one in world.budgets if one.problem)
     return Observation(

@@ -13,7 +13,7 @@ from kwatt.observation.memory import Memo, Memory, Resolved
 from kwatt.observation.ownership import Owned
 from kwatt.observation.values import Invalid, Notice, NoticeReason, ParsedPriority, ParsedService
 from kwatt.observation.world import World
-from kwatt.units import NO_THROUGHPUT
+from kwatt.units import NO_THROUGHPUT, Throughput
 
 # PriorityClasses that every API server has, needed where only files are read
 # https://kubernetes.io/docs/tasks/administer-cluster/guaranteed-scheduling-critical-addon-pods/
@@ -43,14 +43,20 @@ def retired_pods(world: World, owned: Owned) -> frozenset[str]:
 
 
 def resolve_services(
-    world: World, catalogue: Catalogue, pods: Iterable[Pod], memory: Memory
+    world: World,
+    catalogue: Catalogue,
+    pods: Iterable[Pod],
+    memory: Memory,
+    demands: Mapping[ServiceKey, Throughput],
 ) -> Services:
     """Resolve every service; `pods` are KWatt's own without the retired ones.
+
+    `demands` are the rates of services that follow their demand; one that is not there gets its most.
 
     A service that can't be planned but has replicas is `held`: it keeps them, and nothing is added. One
     whose spec can't even be read is held with a target of 0.
     """
-    resolver = _Resolver(world, catalogue, pods, memory.services)
+    resolver = _Resolver(world, catalogue, pods, memory.services, demands)
     wanted = sorted(
         (one for one in world.services if not one.deleting),
         key=lambda one: (one.namespace, one.name),
@@ -72,8 +78,10 @@ class _Resolver:
         catalogue: Catalogue,
         pods: Iterable[Pod],
         memo: Memo[ParsedService, Resolved],
+        demands: Mapping[ServiceKey, Throughput],
     ) -> None:
         self._catalogue = catalogue
+        self._demands = demands
         self._memo = memo
         self._verdicts = world.verdicts
         self._serves_routes = world.serves_routes
@@ -109,18 +117,21 @@ class _Resolver:
     def resolve(self, one: ParsedService) -> None:
         pods = self._pods.get(ServiceKey(one.namespace, one.name), [])
         verdict = self._verdicts.get((one.uid, one.generation))
-        service, problem, notices = self._memo.value(self._resolved, one, pods, verdict)
+        target = target_of(one, self._demands)
+        service, problem, notices = self._memo.value(self._resolved, one, pods, verdict, target)
         self._services += [service] if service else []
         self._invalid += [problem] if problem else []
         self._notices += notices
 
-    def _resolved(self, one: ParsedService, pods: Sequence[Pod], verdict: str | None) -> Resolved:
+    def _resolved(
+        self, one: ParsedService, pods: Sequence[Pod], verdict: str | None, target: Throughput
+    ) -> Resolved:
         problem = self._problem(one, verdict)
         key = ServiceKey(one.namespace, one.name)
         service = None
         if problem is None or pods:
             held = problem.message if problem else self._no_class(one)
-            service = self._service(key, one, held)
+            service = self._service(key, one, target, held)
         return service, problem, self._unknown_classes(one)
 
     def hold(self, broken: Invalid) -> None:
@@ -133,11 +144,13 @@ class _Resolver:
                 Service(key, "", NO_THROUGHPUT, priority, incumbents=incumbents, held=held)
             )
 
-    def _service(self, key: ServiceKey, one: ParsedService, held: str | None) -> Service:
+    def _service(
+        self, key: ServiceKey, one: ParsedService, target: Throughput, held: str | None
+    ) -> Service:
         return Service(
             key=key,
             model=one.model,
-            target=one.target,
+            target=target,
             priority=self._priority(key, one),
             latency_micros=one.latency_micros,
             power_limit=one.power_limit,
@@ -216,6 +229,15 @@ class _Resolver:
             Incumbent(variant, node, len(watts[variant, node]), max(watts[variant, node]))
             for variant, node in sorted(watts)
         )
+
+
+def target_of(one: ParsedService, demands: Mapping[ServiceKey, Throughput]) -> Throughput:
+    """Return the rate to plan: the fixed one, or the one that follows the demand, within its bounds."""
+    bounds = one.demand_range
+    if bounds is None:
+        return one.target
+    followed = demands.get(ServiceKey(one.namespace, one.name), bounds.most)
+    return min(max(followed, bounds.least), bounds.most)
 
 
 def _priorities(classes: Iterable[ParsedPriority]) -> Mapping[str, int]:

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
 
+from kwatt.model.feedback import DemandRange, Drift
+from kwatt.model.measurements import PointKey
 from kwatt.model.npu import NpuClass, Profile
 from kwatt.model.selectors import AffinityGap, LabelSelector, Taint
 from kwatt.model.snapshot import PodShape
-from kwatt.units import Power, Throughput
+from kwatt.observation.sources import ParsedCounters, ParsedTelemetry, PodReach
+from kwatt.units import NO_POWER, Power, Throughput
 
 DEFAULT_GRACE_SECONDS = 30  # terminationGracePeriodSeconds where nobody says another
 
@@ -77,7 +80,7 @@ class ParsedPod:
     """A pod of anybody's; `labels` are those by which KWatt knows its own, `asked` extended resources.
 
     `replica_set` is the name of the ReplicaSet that controls it. `hostname` and `node_name` are what the
-    pod is narrowed to by nodeSelector and by metadata.name.
+    pod is narrowed to by nodeSelector and by metadata.name. `reach` is for telemetry only and wakes nobody.
     """
 
     uid: str
@@ -104,6 +107,7 @@ class ParsedPod:
     affinity_terms: int | AffinityGap | None = None
     grace_seconds: int = DEFAULT_GRACE_SECONDS
     resource_version: str = field(default="", compare=False)
+    reach: PodReach | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,23 +159,26 @@ class ParsedClass:
     npu_class: NpuClass | None
     missing: tuple[str, ...] = ()
     generation: int = 0
+    telemetry: ParsedTelemetry | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedProfile:
-    """A ModelProfile."""
+    """A ModelProfile; `drifts` is what its status says was measured."""
 
     uid: str
     name: str
     profile: Profile
     generation: int = 0
+    drifts: Mapping[PointKey, Drift] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedService:
     """An InferenceService; `asked` maps extended resources of its templates to the field that asks.
 
-    `grace_seconds` is the longest that one of its pods may take to end.
+    `grace_seconds` is the longest that one of its pods may take to end. Where the rate follows the demand,
+    `target` is the most it may be and `demand_range` says so; `demanded` is the rate in its status.
     """
 
     uid: str
@@ -192,6 +199,9 @@ class ParsedService:
     asked: Mapping[str, str] = field(default_factory=dict)
     grace_seconds: int = DEFAULT_GRACE_SECONDS
     deleting: bool = False
+    demand_range: DemandRange | None = None
+    demanded: Throughput | None = field(default=None, compare=False)
+    counters: ParsedCounters | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +217,20 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class MeterSource:
+    """Where the watts of a budget are measured: a query to a server, or (both "") the sum of its cards."""
+
+    url: str = ""
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedBudget:
     """A PowerBudget; with a `problem` in its windows the least of all its caps holds until it is mended.
 
     `shed_seconds` is how long before a lower cap replicas are taken off; None: as long as pods take to end.
+    `enforced_after` is for how many seconds its meter must show too much, None where the plan alone holds the
+    cap. `withheld` is what its status says is withheld.
     """
 
     uid: str
@@ -224,6 +244,9 @@ class ParsedBudget:
     problem: Invalid | None = None
     generation: int = 0
     moves_horizon: int | None = None
+    meter: MeterSource | None = None
+    enforced_after: int | None = None
+    withheld: Power = field(default=NO_POWER, compare=False)
 
 
 Parsed = (

@@ -18,14 +18,18 @@ from kwatt.model.keys import ServiceKey
 from kwatt.model.plan import Plan
 from kwatt.observation.memory import Memory
 from kwatt.observation.observe import Observation, observe
+from kwatt.observation.remembering import remembered_feedback
 from kwatt.observation.values import ParsedClass, ParsedProfile
+from kwatt.observation.world import World
 from kwatt.planning.incremental import Planner
 from kwatt.reconciler.alarm import Again
 from kwatt.reconciler.applying import Applier
 from kwatt.reconciler.describing import Findings, status_changes
 from kwatt.reconciler.reporting import Reporter
 from kwatt.reconciler.shares import Shares
+from kwatt.reconciler.sighting import Lookout
 from kwatt.reconciler.store import OWN_KINDS, Store
+from kwatt.reconciler.telemetry import Telemetry
 from kwatt.reconciler.validation import Validator
 from kwatt.reconciler.writes import Scene
 
@@ -46,6 +50,8 @@ class Parts:
     metrics: Metrics
     list_pods: Callable[[], Awaitable[None]]
     wall: Callable[[], datetime]
+    telemetry: Telemetry
+    lookout: Lookout
     moves_horizon: int | None = None  # in seconds, for nodes under no budget with its own
 
 
@@ -57,6 +63,7 @@ class Cycle:
         self._clock = clock
         self._hash = ""
         self._memory = Memory()
+        self._world = World()
         self._planner = Planner()
 
     async def run(self, now: datetime) -> Again:
@@ -69,6 +76,7 @@ class Cycle:
             observation = await self._observe(now)
         with self._step("plan"):
             planned = await self._plan(planner, observation)
+        parts.telemetry.see(parts.lookout.sighting(self._world, observation.snapshot, planned))
         with self._step("diff"):
             advertised = parts.shares.advertised(observation.snapshot)
             changes = diff(observation.snapshot, planned, advertised)
@@ -96,7 +104,9 @@ class Cycle:
     async def _observe(self, now: datetime) -> Observation:
         store, validator = self._parts.store, self._parts.validator
         horizon = self._parts.moves_horizon
-        observation = observe(store.world(validator.verdicts), now, horizon, memory=self._memory)
+        feedback = self._parts.telemetry.feedback
+        world = store.world(validator.verdicts)
+        observation = observe(world, now, horizon, memory=self._memory, feedback=feedback)
         invalid = {(one.uid, one.generation) for one in observation.invalid}
         usable = [
             owner
@@ -105,9 +115,9 @@ class Cycle:
             or (owner.uid, owner.generation) in validator.verdicts
         ]
         if await validator.validate(usable, observation.snapshot):
-            observation = observe(
-                store.world(validator.verdicts), now, horizon, memory=self._memory
-            )
+            world = store.world(validator.verdicts)
+            observation = observe(world, now, horizon, memory=self._memory, feedback=feedback)
+        self._world = world
         store.recognise(pod.uid for pod in observation.snapshot.pods)
         return observation
 
@@ -143,6 +153,8 @@ class Cycle:
             notices=observation.notices,
             sustained=changes.sustained,
             routes=self._parts.store.routes() if self._parts.store.serves_routes else None,
+            measurements=self._parts.telemetry.measurements,
+            feedback=self._parts.telemetry.feedback or remembered_feedback(self._world),
         )
 
     def _show(self, observation: Observation, planned: Plan, changes: Changes, writes: int) -> None:

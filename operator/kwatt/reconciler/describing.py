@@ -15,7 +15,9 @@ from kwatt.api.v1alpha1.model_profile import ModelProfileStatus
 from kwatt.api.v1alpha1.npu_class import NPUClassStatus
 from kwatt.api.v1alpha1.power_budget import PowerBudgetStatus
 from kwatt.manifests.routes import OwnedRoute
+from kwatt.model.feedback import NO_FEEDBACK, Drift, Feedback
 from kwatt.model.keys import ServiceKey, Variant
+from kwatt.model.measurements import Measurements, PointKey
 from kwatt.model.npu import Profile
 from kwatt.model.plan import BudgetUse, Placement, Plan, Unplaced
 from kwatt.model.snapshot import Service, Snapshot
@@ -46,7 +48,8 @@ class Findings:
     keep an NPUClass from being schedulable; `failures` the API server's sentences by service;
     `profiles` are whole, those of the snapshot lack the points that can't be used; `sustained` are the
     services whose old and new replicas do the rate together while they move. `routes` is None where the
-    API server serves none.
+    API server serves none; `measurements` is None until telemetry has told anything.
+    API server serves none. `feedback` is what was planned with besides what was declared.
     """
 
     snapshot: Snapshot
@@ -59,6 +62,8 @@ class Findings:
     notices: tuple[Notice, ...] = ()
     sustained: frozenset[ServiceKey] = frozenset()
     routes: Mapping[ServiceKey, OwnedRoute] | None = field(default_factory=dict)
+    measurements: Measurements | None = None
+    feedback: Feedback = NO_FEEDBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,8 @@ class _Describer:
     def __init__(self, findings: Findings, now: datetime) -> None:
         self._findings = findings
         self._now = now
+        self._measuring = findings.measurements is not None
+        self._measurements = findings.measurements or Measurements()
         self._problems = {
             ObjectKey(i.kind, i.namespace, i.name): f"{i.field}: {i.message}"
             if i.field
@@ -109,6 +116,9 @@ class _Describer:
         self._ready = _ready_replicas(findings.snapshot)
         self._uses: dict[str, BudgetUse] = {use.name: use for use in findings.plan.budgets}
         self._budgets = {budget.name: budget for budget in findings.snapshot.budgets}
+        self._drifts: defaultdict[str, dict[PointKey, Drift]] = defaultdict(dict)
+        for key, drift in findings.feedback.drifts.items():
+            self._drifts[key.profile][key] = drift
         self._exceeded = dict(_exceeded_over(findings.snapshot, findings.left))
         self._unknown_classes = {
             ObjectKey(n.kind, n.namespace, n.name): n.message
@@ -152,6 +162,9 @@ class _Describer:
             unknown_class=self._unknown_classes.get(_object_key(written)),
             moving=key in self._findings.sustained,
             route=self._route(written, key),
+            measured=self._measurements.services.get(key),
+            measuring=self._measuring,
+            followed=self._findings.feedback.demands.get(key),
         )
         return describe_service(facts, self._now)
 
@@ -180,6 +193,9 @@ class _Describer:
             left_now=self._findings.left.get(written.name, NO_POWER),
             problem=self._problem(written),
             coming=budget.coming if budget else None,
+            measured=self._measurements.budgets.get(written.name),
+            measuring=self._measuring,
+            excess=self._findings.feedback.excesses.get(written.name),
         )
         return describe_budget(facts, self._now)
 
@@ -192,6 +208,8 @@ class _Describer:
             previous=_previous(NPUClassStatus, written.status),
             generation=written.generation,
             now=self._now,
+            measured=self._measurements.classes.get(written.name),
+            measuring=self._measuring,
         )
 
     def _profile(self, written: Written) -> ModelProfileStatus:
@@ -202,6 +220,7 @@ class _Describer:
             _previous(ModelProfileStatus, written.status),
             written.generation,
             self._now,
+            drifts=self._drifts.get(written.name, {}),
         )
 
 
@@ -220,11 +239,13 @@ def _target(service: Service | None) -> Throughput | None:
 
 
 def _previous(model: type[Status], status: Mapping[str, Any]) -> Status | None:
-    """Read a status as it was written; one that another version wrote is started anew."""
-    try:
-        return model.model_validate(status)
-    except ValidationError:
-        return None
+    """Read a status as it was written; of one that can't be read the energy is kept, the rest started anew."""
+    for readable in (status, {"energy": status.get("energy")}):
+        try:
+            return model.model_validate(readable)
+        except ValidationError:
+            continue
+    return None
 
 
 def _ready_replicas(snapshot: Snapshot) -> dict[ServiceKey, dict[Variant, int]]:

@@ -31,9 +31,15 @@ _TOLD: Final = {
     "InferenceService": ("Accepted", "Placed"),
     "PowerBudget": ("Accepted", "Exceeded"),
     "NPUClass": ("Conflict",),
-    "ModelProfile": ("Accepted",),
+    "ModelProfile": ("Accepted", "ProfileDrift"),
 }
-_GOOD: Final = {"Accepted": "True", "Placed": "True", "Exceeded": "False", "Conflict": "False"}
+_GOOD: Final = {
+    "Accepted": "True",
+    "Placed": "True",
+    "Exceeded": "False",
+    "Conflict": "False",
+    "ProfileDrift": "False",
+}
 
 Told = tuple[str, str, str]
 

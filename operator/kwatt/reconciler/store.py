@@ -27,7 +27,13 @@ _READERS: Final[Mapping[str, Callable[[Body], Owned]]] = {
 }
 OWN_KINDS: Final = ("InferenceService", "NPUClass", "ModelProfile", "PowerBudget")
 _LIMITS: Final = ("NPUClass", "ModelProfile", "PowerBudget", "ResourceQuota")
-_VERSIONED: Final = ("Node", "Pod")  # equal ones may still differ in the resource version
+_VERSIONED: Final = (  # equal ones may still differ in the resource version, or in what a status remembers
+    "Node",
+    "Pod",
+    "InferenceService",
+    "ModelProfile",
+    "PowerBudget",
+)
 KINDS: Final = (
     *OWN_KINDS,
     "Node",

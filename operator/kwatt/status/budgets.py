@@ -7,9 +7,12 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from kwatt.api.v1alpha1.power_budget import PowerBudgetStatus
+from kwatt.model.feedback import Excess, ExcessReason
+from kwatt.model.measurements import Measured
 from kwatt.model.plan import BudgetUse
 from kwatt.model.snapshot import Coming
 from kwatt.status.conditions import Verdict, settled
+from kwatt.status.measuring import energy_part, kept_verdict, total_verdict
 from kwatt.units import NO_POWER, Power, plain
 
 
@@ -19,7 +22,8 @@ class BudgetFacts:
 
     `problem` says what of the spec can't be read; `use` is what the plan counts under the cap to plan with,
     None where none is. `left_now` is that cap less the most that pods hold at this moment. `coming` says
-    until when another cap is in force.
+    until when another cap is in force. `measured` is None where nothing was ever read under it; until
+    `measuring`, nobody has looked yet. `excess` is what the meter says, None where only the plan holds the cap.
     """
 
     generation: int
@@ -29,16 +33,24 @@ class BudgetFacts:
     left_now: Power
     problem: str | None = None
     coming: Coming | None = None
+    measured: Measured | None = None
+    measuring: bool = False
+    excess: Excess | None = None
 
 
 def describe_budget(facts: BudgetFacts, now: datetime) -> PowerBudgetStatus:
     """Return the whole status; equal facts give an equal status whatever `now` is."""
     before = facts.previous or PowerBudgetStatus()
-    verdicts = (_accepted(facts), *_enforced(facts))
+    measured = _measured(facts, before)
+    verdicts = (_accepted(facts), *_enforced(facts), *measured)
     conditions = settled(before.conditions, verdicts, facts.generation, now)
-    use = facts.use
+    use, counted = facts.use, facts.measured.counted if facts.measured else None
     if use is None:
-        return PowerBudgetStatus(observed_generation=facts.generation, conditions=conditions)
+        return PowerBudgetStatus(
+            observed_generation=facts.generation,
+            conditions=conditions,
+            energy=energy_part(counted, before.energy),
+        )
     return PowerBudgetStatus(
         observed_generation=facts.generation,
         conditions=conditions,
@@ -51,9 +63,24 @@ def describe_budget(facts: BudgetFacts, now: datetime) -> PowerBudgetStatus:
         headroom_watts=_watts(use.headroom),
         planned_watts=_watts(use.planned),
         draw_watts=_watts(use.draw),
-        measured_watts=before.measured_watts,
+        measured_watts=_measured_watts(facts) if facts.measuring else before.measured_watts,
+        energy=energy_part(counted, before.energy),
+        withheld_watts=_withheld(facts.excess),
         nodes=use.nodes,
     )
+
+
+def _measured_watts(facts: BudgetFacts) -> str | None:
+    power = facts.measured.power if facts.measured else None
+    return _watts(power) if power is not None else None
+
+
+def _measured(facts: BudgetFacts, before: PowerBudgetStatus) -> tuple[Verdict, ...]:
+    """Return the condition Measured, where anything was ever read under the budget."""
+    if not facts.measuring:
+        kept = any(one.type == "Measured" for one in before.conditions)
+        return (kept_verdict(before.conditions),) if kept else ()
+    return (total_verdict(facts.measured, before.conditions),) if facts.measured else ()
 
 
 def _accepted(facts: BudgetFacts) -> Verdict:
@@ -70,7 +97,32 @@ def _enforced(facts: BudgetFacts) -> tuple[Verdict, Verdict]:
             Verdict("Enforced", False, "InvalidSpec", why),
             Verdict("Exceeded", None, "InvalidSpec", why),
         )
-    return _verdicts(facts.use, facts.left_now, facts.coming)
+    enforced, exceeded = _verdicts(facts.use, facts.left_now, facts.coming)
+    return _metered(facts.excess, enforced, exceeded) if facts.excess else (enforced, exceeded)
+
+
+def _metered(excess: Excess, enforced: Verdict, exceeded: Verdict) -> tuple[Verdict, Verdict]:
+    """Add what the meter says; that it shows too much decides, all else is told beside."""
+    reason = str(excess.reason)
+    if excess.reason is ExcessReason.WITHIN_CAP:
+        return enforced, exceeded
+    if excess.reason is ExcessReason.METER_ABOVE_CAP:
+        return (
+            Verdict("Enforced", False, reason, excess.message),
+            Verdict("Exceeded", True, reason, excess.message),
+        )
+    message = f"{exceeded.message}; {excess.message}"
+    return enforced, exceeded._replace(reason=_reason(exceeded, reason), message=message)
+
+
+def _reason(exceeded: Verdict, reason: str) -> str:
+    return exceeded.reason if exceeded.holds else reason
+
+
+def _withheld(excess: Excess | None) -> str | None:
+    if excess is None or not excess.withheld.milliwatts:
+        return None
+    return _watts(excess.withheld)
 
 
 def _verdicts(use: BudgetUse, left_now: Power, coming: Coming | None) -> tuple[Verdict, Verdict]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import pairwise
 
+from kwatt.api.v1alpha1 import measuring as api
 from kwatt.api.v1alpha1.model_profile import ModelProfileStatus
 from kwatt.api.v1alpha1.npu_class import NPUClassStatus
+from kwatt.model.feedback import Drift
+from kwatt.model.measurements import Measured, PointKey
 from kwatt.model.npu import OperatingPoint, Profile
 from kwatt.model.snapshot import Snapshot
 from kwatt.planning.curves import curves_of
 from kwatt.status.conditions import Verdict, settled
+from kwatt.status.drift import measured_points, profile_drift
+from kwatt.status.measuring import energy_part, measured_part
 from kwatt.units import plain
 
 _SHOWN = 16
@@ -26,8 +32,13 @@ def describe_class(  # noqa: PLR0913  (one value per fact; they come from four p
     previous: NPUClassStatus | None,
     generation: int,
     now: datetime,
+    measured: Measured | None = None,
+    measuring: bool = False,
 ) -> NPUClassStatus:
-    """Return the whole status; `problem` says why the spec can't be read."""
+    """Return the whole status; `problem` says why the spec can't be read.
+
+    `measured` is None where none of its NPUs was ever read; until `measuring`, nobody has looked yet.
+    """
     before = previous or NPUClassStatus()
     nodes = [node for node in snapshot.nodes if node.npu_class == name]
     conflicts = tuple(
@@ -43,7 +54,13 @@ def describe_class(  # noqa: PLR0913  (one value per fact; they come from four p
         nodes=len(nodes),
         npus=sum(node.npus_capacity for node in nodes),
         conflicts=conflicts[:_SHOWN],
+        measured=_fresh(measured) if measuring else before.measured,
+        energy=energy_part(measured.counted if measured else None, before.energy),
     )
+
+
+def _fresh(measured: Measured | None) -> api.Measured | None:
+    return measured_part(measured, None) if measured and measured.power is not None else None
 
 
 def _readable(problem: str | None) -> Verdict:
@@ -71,15 +88,19 @@ def _conflict(conflicts: tuple[str, ...]) -> Verdict:
     return Verdict("Conflict", True, "NodesMatchedTwice", why)
 
 
-def describe_profile(
+def describe_profile(  # noqa: PLR0913  (one value per fact; they come from four places)
     profile: Profile | None,
     problem: str | None,
     snapshot: Snapshot,
     previous: ModelProfileStatus | None,
     generation: int,
     now: datetime,
+    *,
+    drifts: Mapping[PointKey, Drift],
 ) -> ModelProfileStatus:
     """Return the whole status; points of classes that do not exist are counted as not usable.
+
+    `drifts` are the points of which something was measured.
 
     A p99 that falls with load is doubtful: the points are used as they are, and the condition says so.
     """
@@ -89,10 +110,14 @@ def describe_profile(
     return ModelProfileStatus(
         observed_generation=generation,
         conditions=settled(
-            before.conditions, (_accepted(problem, unknown, profile),), generation, now
+            before.conditions,
+            (_accepted(problem, unknown, profile), *profile_drift(drifts)),
+            generation,
+            now,
         ),
         points=len(points),
         points_usable=sum(p.npu_class in snapshot.classes for p in points),
+        measured=measured_points(drifts),
     )
 
 

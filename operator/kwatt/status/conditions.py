@@ -52,3 +52,12 @@ def _status(holds: bool | None) -> ConditionStatus:  # noqa: FBT001  (three-valu
 def timestamp(now: datetime) -> str:
     """Render a time as the API server does: RFC 3339, whole seconds, UTC."""
     return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def read_timestamp(text: str | None) -> datetime | None:
+    """Read a time that `timestamp` rendered, None where it is none."""
+    try:
+        time = datetime.fromisoformat(text or "")
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

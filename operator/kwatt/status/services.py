@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from fractions import Fraction
 
 from kwatt.api.v1alpha1.inference_service import (
     ClassRejection,
@@ -16,15 +15,27 @@ from kwatt.api.v1alpha1.inference_service import (
     ServiceSummary,
     Shortfall,
 )
+from kwatt.api.v1alpha1.measuring import Comparison, Figures
+from kwatt.api.v1alpha1.measuring import Measured as Shown
+from kwatt.api.v1alpha1.throughput import FollowedDemand
+from kwatt.energy.efficiency import per_joule
 from kwatt.model.keys import ServiceKey, Variant
+from kwatt.model.measurements import Measured
 from kwatt.model.npu import Basis, NpuClass, OperatingPoint, Profile
-from kwatt.model.plan import Placement, Reason, Rejection, Unplaced
-from kwatt.status.conditions import Verdict, settled
+from kwatt.model.plan import Placement, Reason, Unplaced, furthest
+from kwatt.status.conditions import Verdict, settled, timestamp
+from kwatt.status.measuring import (
+    comparison,
+    energy_part,
+    four_digits,
+    kept_verdict,
+    measured_part,
+    measured_verdict,
+)
 from kwatt.status.routes import RouteFacts, routed
-from kwatt.units import NO_POWER, NO_THROUGHPUT, Power, Throughput, nearest, plain
+from kwatt.units import NO_POWER, NO_THROUGHPUT, Power, Throughput, plain
 
 _WEAKEST = (Basis.MEASURED, Basis.VENDOR, Basis.ASSUMPTION)
-_ORDER = {reason: index for index, reason in enumerate(Reason)}
 _TEXT_LIMIT = 1024
 _SHOWN = 8
 
@@ -37,6 +48,8 @@ class ServiceFacts:
     when the spec could not be read. `exceeded` names budgets over its nodes that are above their cap,
     `unknown_class` says which NPUClasses it names and nobody has made. `moving`: replicas that leave do
     the rate together with those that are ready already. `route` is None where it names no Gateway.
+    `measured` is None where nothing was ever read of it; until `measuring`, nobody has looked yet.
+    `followed` is the rate that follows the demand, None where it is fixed or nobody measured any yet.
     """
 
     key: ServiceKey
@@ -54,6 +67,9 @@ class ServiceFacts:
     unknown_class: str | None = None
     moving: bool = False
     route: RouteFacts | None = None
+    measured: Measured | None = None
+    measuring: bool = False
+    followed: Throughput | None = None
 
 
 def describe_service(facts: ServiceFacts, now: datetime) -> InferenceServiceStatus:
@@ -61,7 +77,11 @@ def describe_service(facts: ServiceFacts, now: datetime) -> InferenceServiceStat
     previous = facts.previous or InferenceServiceStatus()
     placements = _placements(facts)
     planned = _planned(facts)
-    verdicts = _verdicts(facts, placements)
+    measured = previous.measured
+    if facts.measuring:
+        measured = measured_part(facts.measured, previous.measured)
+    efficiency = _efficiency(facts, planned, previous, measured)
+    verdicts = (*_verdicts(facts, placements), _measured(facts, previous, efficiency))
     return InferenceServiceStatus(
         observed_generation=facts.generation,
         conditions=settled(previous.conditions, verdicts, facts.generation, now),
@@ -70,10 +90,21 @@ def describe_service(facts: ServiceFacts, now: datetime) -> InferenceServiceStat
         placements=placements,
         planned=planned,
         unplaced=_shortfall(facts.unplaced) if facts.unplaced and not facts.problem else None,
-        measured=previous.measured,
-        energy=previous.energy,
-        compared_with=previous.compared_with,
+        measured=measured,
+        energy=energy_part(facts.measured.counted if facts.measured else None, previous.energy),
+        compared_with=efficiency if isinstance(efficiency, Comparison) else None,
+        demand=_demand(facts.followed, previous.demand, now),
     )
+
+
+def _demand(
+    followed: Throughput | None, previous: FollowedDemand | None, now: datetime
+) -> FollowedDemand | None:
+    if followed is None:
+        return None
+    if previous is not None and previous.per_second == _rate(followed):
+        return previous
+    return FollowedDemand(per_second=_rate(followed), at=timestamp(now))
 
 
 def _placements(facts: ServiceFacts) -> tuple[PlacedOn, ...]:
@@ -137,27 +168,13 @@ def _planned(facts: ServiceFacts) -> Planned | None:
         per_second=_rate(rate),
         watts=_watts(power),
         reserved_watts=_watts(reserved),
-        units_per_joule=_per_joule(rate, power),
+        units_per_joule=four_digits(per_joule(rate, power)),
         scope=scopes.pop() if len(scopes) == 1 else None,
         basis=max(
             (_basis(facts, row.variant, row.operating_point) for row in facts.rows),
             key=_WEAKEST.index,
         ),
     )
-
-
-def _per_joule(rate: Throughput, power: Power) -> str | None:
-    """Return units per joule: rate over watts (MLPerf Power's convention), to four digits.
-
-    None where the rate is not known, as of replicas that are only kept.
-    """
-    if not power.milliwatts or not rate.micros:
-        return None
-    exact = Fraction(rate.micros, 1000) / power.milliwatts
-    scale = 10
-    while scale < 10**6 and exact * scale < 1000:
-        scale *= 10
-    return plain(nearest(exact * scale), scale)
 
 
 def _verdicts(facts: ServiceFacts, placements: tuple[PlacedOn, ...]) -> tuple[Verdict, ...]:
@@ -176,8 +193,39 @@ def _verdicts(facts: ServiceFacts, placements: tuple[PlacedOn, ...]) -> tuple[Ve
         _throughput_met(facts, ready),
         _within_budget(facts),
         *route,
-        Verdict("Measured", None, "NoTelemetry", "figures are planned, no meter is read yet"),
     )
+
+
+def _measured(
+    facts: ServiceFacts, previous: InferenceServiceStatus, compared: Comparison | str
+) -> Verdict:
+    if not facts.measuring and any(one.type == "Measured" for one in previous.conditions):
+        return kept_verdict(previous.conditions)
+    return measured_verdict(facts.measured, previous.conditions, compared)
+
+
+def _efficiency(
+    facts: ServiceFacts,
+    planned: Planned | None,
+    previous: InferenceServiceStatus,
+    shown: Shown | None,
+) -> Comparison | str:
+    """Compare what was measured with the baseline; until something is, what is planned.
+
+    What was compared last stays as long as the figures that were measured last do.
+    """
+    before = previous.compared_with
+    if before and before.figures is Figures.MEASURED and shown and shown is previous.measured:
+        return before
+    baseline = facts.profile.baseline if facts.profile else None
+    measured = facts.measured
+    own = per_joule(measured.rate, measured.power) if measured else None
+    if measured is not None and own is not None:
+        return comparison(own, measured.scope, baseline, Figures.MEASURED)
+    rate = sum((row.rate for row in facts.rows), NO_THROUGHPUT)
+    power = sum((row.planned for row in facts.rows), NO_POWER)
+    scope = planned.scope if planned else None
+    return comparison(per_joule(rate, power), scope, baseline, Figures.PLANNED)
 
 
 def _placed(facts: ServiceFacts) -> Verdict:
@@ -188,19 +236,14 @@ def _placed(facts: ServiceFacts) -> Verdict:
         return Verdict("Placed", False, "Held", why)
     if facts.unplaced is None:
         return Verdict("Placed", True, "Placed", _where(facts))
-    furthest = _furthest(facts.unplaced.rejections)
-    reason = furthest.reason if furthest else Reason.NO_MATCHING_PROFILE
+    nearly = furthest(facts.unplaced.rejections)
+    reason = nearly.reason if nearly else Reason.NO_MATCHING_PROFILE
     served = (facts.target or NO_THROUGHPUT) - facts.unplaced.shortfall
     parts = [f"serves {_rate(served)} of {_rate(facts.target or NO_THROUGHPUT)} per second"]
-    parts += [furthest.message] if furthest else []
+    parts += [nearly.message] if nearly else []
     if facts.unplaced.nearest:
         parts.append("it would fit with " + facts.unplaced.nearest[0].change)
     return Verdict("Placed", False, str(reason), "; ".join(parts))
-
-
-def _furthest(rejections: tuple[Rejection, ...]) -> Rejection | None:
-    """Return the rejection that came furthest: the class that nearly took the service."""
-    return max(rejections, key=lambda r: (_ORDER[r.reason], r.npu_class or ""), default=None)
 
 
 def _where(facts: ServiceFacts) -> str:

@@ -56,6 +56,13 @@ def test_a_service_wants_something_else(edit: str, path: tuple[str, str], value:
     assert spec["model"] == "yolo"
 
 
+def test_a_fixed_rate_takes_the_place_of_one_that_follows_the_demand() -> None:
+    body = bodies.service(throughput={"min": 10, "max": 100})
+    (edited,) = apply_edits({SERVICE: body}, ["service/city/traffic.perSecond=50"]).values()
+
+    assert edited["spec"]["throughput"] == {"perSecond": "50"}  # type: ignore[index]
+
+
 def test_a_class_draws_something_else() -> None:
     spec = spec_after("class/atom.idle=20W", ("NPUClass", "", "atom"))
 

@@ -180,7 +180,7 @@ def test_what_a_template_asks_for_is_remembered_with_who_asks() -> None:
         ({"throughput": {"perSecond": -5}}, "spec.throughput.perSecond"),
         ({"throughput": {"perSecond": "NaN"}}, "spec.throughput.perSecond"),
         ({"throughput": {"perSecond": "1" * 30}}, "spec.throughput.perSecond"),
-        ({"throughput": {}}, "spec.throughput.perSecond"),
+        ({"throughput": {}}, "spec.throughput"),
         ({"model": None}, "spec.model"),
         ({"replicas": {"min": 3, "max": 2}}, "spec.replicas"),
         ({"power": {"watts": "6 kW"}}, "spec.power.watts"),

@@ -18,9 +18,12 @@ from kwatt.reconciler.applying import Applier
 from kwatt.reconciler.cycle import Cycle, Parts
 from kwatt.reconciler.reporting import Reporter
 from kwatt.reconciler.shares import Shares
+from kwatt.reconciler.sighting import Lookout
 from kwatt.reconciler.store import Store
+from kwatt.reconciler.telemetry import Telemetry
 from kwatt.reconciler.trigger import Trigger
 from kwatt.reconciler.validation import Validator
+from kwatt.telemetry.reader import Reader
 from unit.cluster_io.conftest import Api
 from unit.observation import bodies
 
@@ -64,6 +67,8 @@ def cycle(client: Client, store: Store, wall: datetime) -> Cycle:
             metrics=metrics,
             list_pods=list_pods,
             wall=lambda: wall,
+            telemetry=Telemetry(Reader(), Trigger(), metrics, lambda: wall),
+            lookout=Lookout(store),
         )
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from builders import watts
 from kwatt.model.keys import ServiceKey
 from kwatt.observation.values import Invalid, ParsedBudget
 from kwatt.observation.world import World
@@ -46,6 +47,17 @@ def test_a_heartbeat_wakes_nobody() -> None:
 
     assert not poked(trigger)
     assert [one.resource_version for one in store.world({}).nodes] == ["8"]
+
+
+def test_what_another_leader_wrote_into_a_status_is_remembered_and_wakes_nobody() -> None:
+    store, trigger = stored()
+    store.take("PowerBudget", "ADDED", budget())
+    poked(trigger)
+
+    store.take("PowerBudget", "MODIFIED", {**budget(), "status": {"withheldWatts": "700"}})
+
+    assert not poked(trigger)
+    assert [one.withheld for one in store.world({}).budgets] == [watts(700)]
 
 
 def test_limits_count_what_says_how_many_watts_there_are() -> None:

@@ -9,7 +9,9 @@ from typing import Any
 import builders as b
 from kwatt.api.v1alpha1.model_profile import ModelProfileStatus
 from kwatt.api.v1alpha1.npu_class import NPUClassStatus
+from kwatt.model.feedback import Confidence, Drift, DriftDirection, Excess, ExcessReason
 from kwatt.model.keys import ServiceKey
+from kwatt.model.measurements import PointKey
 from kwatt.model.npu import Basis
 from kwatt.model.plan import BudgetUse, Placement, Reason, Rejection, Relaxation, Unplaced, Worth
 from kwatt.model.snapshot import Coming
@@ -42,6 +44,7 @@ def service_facts(given: dict[str, Any]) -> ServiceFacts:
         unknown_class=given.get("unknownClass"),
         moving=given.get("moving", False),
         route=_route(**given["route"]) if "route" in given else None,
+        followed=b.rate(given["followed"]) if "followed" in given else None,
     )
 
 
@@ -75,7 +78,12 @@ def budget_facts(given: dict[str, Any]) -> BudgetFacts:
         left_now=Power.parse(given.get("left", 0)),
         problem=given.get("problem"),
         coming=_coming(**given["coming"]) if "coming" in given else None,
+        excess=_excess(**given["excess"]) if "excess" in given else None,
     )
+
+
+def _excess(withheld: float, reason: str, message: str) -> Excess:
+    return Excess(b.watts(withheld), ExcessReason(reason), message)
 
 
 def _coming(window: str, opens: bool, at: str, since: str, zone: str, cap: int) -> Coming:
@@ -107,9 +115,31 @@ def class_status(given: dict[str, Any]) -> NPUClassStatus:
     )
 
 
+def _drifts(given: dict[str, Any]) -> dict[PointKey, Drift]:
+    return dict(_drift(**one) for one in given.get("measured", ()))
+
+
+def _drift(
+    point: str, declared: float, planned: float, ratio: int, hours: float, **facts: Any
+) -> tuple[PointKey, Drift]:
+    drift = Drift(
+        declared=b.watts(declared),
+        measured=Power(round(declared * ratio)),
+        planned=b.watts(planned),
+        ratio=ratio,
+        seconds=round(hours * 3600),
+        confidence=Confidence(facts.get("confidence", "High")),
+        direction=DriftDirection(facts.get("drift", "AsDeclared")),
+        beyond=facts.get("beyond", False),
+    )
+    return PointKey("yolo", "atom", 1, point), drift
+
+
 def profile_status(given: dict[str, Any]) -> ModelProfileStatus:
     """Describe a profile with one point on each of some classes, or with p99s at rising load."""
     points = [b.point(npu_class=name) for name in given.get("points", ())]
     points += [b.point(100 * n, 60, p99) for n, p99 in enumerate(given.get("p99", ()), start=1)]
     profile = b.profile(*points) if points else None
-    return describe_profile(profile, given.get("problem"), b.snapshot(), None, 1, b.NOW)
+    return describe_profile(
+        profile, given.get("problem"), b.snapshot(), None, 1, b.NOW, drifts=_drifts(given)
+    )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, WithJsonSchema, model_validator
 
+from kwatt.api.v1alpha1.counters import Counters
 from kwatt.api.v1alpha1.fields import (
     ATOMIC,
     Decimal,
@@ -16,14 +17,14 @@ from kwatt.api.v1alpha1.fields import (
     Name,
     Part,
     PositiveWatts,
-    Rate,
     Rule,
     Text,
-    Timestamp,
     ruled,
 )
+from kwatt.api.v1alpha1.measuring import Comparison, EnergyUsed, Measured
 from kwatt.api.v1alpha1.meta import Conditions, ObjectMeta, ObservedGeneration
 from kwatt.api.v1alpha1.route import Route
+from kwatt.api.v1alpha1.throughput import FollowedDemand, RequiredThroughput
 from kwatt.model.npu import Basis, Scope
 
 _NAME_PATTERN = "[a-z]([-a-z0-9]{0,38}[a-z0-9])?"
@@ -43,12 +44,6 @@ PodTemplate = Annotated[
 ]
 AllowedClasses = Annotated[tuple[Label, ...], Field(min_length=1, max_length=64), Keyed()]
 Count = Annotated[int, Field(ge=0)]
-
-
-class RequiredThroughput(Part):
-    """The rate that must be sustained."""
-
-    per_second: Rate = Field(description="Units (of the profile's unit) per second.")
 
 
 class LatencyLimit(Part):
@@ -119,6 +114,10 @@ class InferenceServiceSpec(Part):
         default=None,
         description="Gateway that splits requests by weights; only with it may variants be mixed.",
     )
+    counters: Counters | None = Field(
+        default=None,
+        description="How the pods count what they serve; without it throughput is not measured.",
+    )
 
 
 class PlacedOn(Part):
@@ -151,39 +150,6 @@ class Planned(Part):
     basis: Basis | None = Field(
         default=None, description="The weakest basis of the figures: Measured, Vendor, Assumption."
     )
-
-
-class Measured(Part):
-    """What was measured lately; absent until measured."""
-
-    per_second: Decimal | None = Field(default=None, description="Units per second.")
-    watts: Decimal | None = Field(default=None, description="Mean watts in the window.")
-    units_per_joule: Decimal | None = Field(default=None, description="Units per joule.")
-    window: Label | None = Field(
-        default=None, description="Length of the window in seconds, as 60s."
-    )
-    scope: Scope | None = Field(
-        default=None, description="What the watts cover: Device, Node or Wall."
-    )
-    at: Timestamp | None = Field(default=None, description="End of the window.")
-
-
-class EnergyUsed(Part):
-    """Energy, integrated from power; it only grows."""
-
-    joules: Decimal = Field(description="Joules since `since`.")
-    since: Timestamp = Field(description="Start of counting.")
-    unmeasured_seconds: Count | None = Field(
-        default=None, description="Seconds since then in which power was unknown."
-    )
-
-
-class Comparison(Part):
-    """The profile's baseline, at the same scope."""
-
-    device: Label = Field(description="Device of the baseline.")
-    units_per_joule: Decimal = Field(description="Units per joule of the baseline.")
-    saved_percent: Decimal = Field(description="Energy saved per unit against it, in percent.")
 
 
 class ClassRejection(Part):
@@ -245,6 +211,10 @@ class InferenceServiceStatus(Part):
     planned: Planned | None = Field(default=None, description="What the plan gives the service.")
     unplaced: Shortfall | None = Field(
         default=None, description="What is not served and why; absent when all is."
+    )
+    demand: FollowedDemand | None = Field(
+        default=None,
+        description="The rate that follows the demand; absent until demand was measured.",
     )
     measured: Measured | None = Field(
         default=None, description="What was measured lately; absent until measured, never 0."

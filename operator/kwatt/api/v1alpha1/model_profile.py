@@ -7,8 +7,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from kwatt.api.v1alpha1.fields import (
+    ATOMIC,
     MARKER,
     Bytes,
+    Decimal,
     Joules,
     Keyed,
     Label,
@@ -20,6 +22,7 @@ from kwatt.api.v1alpha1.fields import (
     Rule,
 )
 from kwatt.api.v1alpha1.meta import Conditions, ObjectMeta, ObservedGeneration
+from kwatt.model.feedback import Confidence, DriftDirection
 from kwatt.model.npu import Basis, Scope
 from kwatt.units import Throughput
 
@@ -119,6 +122,25 @@ def _curve_and_rate(point: Point) -> tuple[object, ...]:
     return point.npu_class, point.npus, env, Throughput.parse(point.per_second)
 
 
+class MeasuredPoint(Part):
+    """What was measured at one operating point, against what is declared."""
+
+    npu_class: Label = Field(description="NPUClass.")
+    npus: Annotated[int, Field(ge=1)] = Field(description="NPUs per replica.")
+    operating_point: Label = Field(description="Operating point.")
+    ratio: Decimal = Field(description="Measured watts over declared watts, at the rates served.")
+    declared_watts: Decimal = Field(description="Watts of one replica in the spec.")
+    measured_watts: Decimal = Field(description="Declared watts times the ratio.")
+    planned_watts: Decimal = Field(description="Watts of one replica that are planned with.")
+    hours: Decimal = Field(description="Hours for which replicas were observed, of the last day.")
+    confidence: Confidence = Field(
+        description="High: enough was measured to plan with it; Low: it is shown only."
+    )
+    drift: DriftDirection = Field(
+        description="Whether it draws More or Less than declared, or AsDeclared."
+    )
+
+
 class ModelProfileStatus(Part):
     """What the operator makes of the profile."""
 
@@ -129,6 +151,12 @@ class ModelProfileStatus(Part):
     )
     points_usable: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="Number of points whose NPUClass exists and is schedulable."
+    )
+    measured: tuple[MeasuredPoint, ...] | None = Field(
+        default=None,
+        max_length=128,
+        description="What was measured at the operating points in use, against what is declared.",
+        json_schema_extra=ATOMIC,
     )
 
 

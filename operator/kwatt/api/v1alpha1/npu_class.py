@@ -20,6 +20,7 @@ from kwatt.api.v1alpha1.fields import (
     Watts,
     ruled,
 )
+from kwatt.api.v1alpha1.measuring import EnergyUsed, Measured
 from kwatt.api.v1alpha1.meta import (
     Conditions,
     NodeSelector,
@@ -27,6 +28,7 @@ from kwatt.api.v1alpha1.meta import (
     ObservedGeneration,
     PodToleration,
 )
+from kwatt.api.v1alpha1.telemetry import ClassTelemetry
 from kwatt.model.npu import Basis
 from kwatt.units import parse_quantity
 
@@ -108,6 +110,9 @@ class NPUClassSpec(Part):
         default=None, description="Memory of one NPU in bytes, as in 16Gi."
     )
     watts: NpuWatts | None = Field(default=None, description="What one NPU draws, in watts.")
+    telemetry: ClassTelemetry | None = Field(
+        default=None, description="How the watts of its cards are read; without it nothing is."
+    )
     basis: Basis = Field(
         default=Basis.ASSUMPTION,
         description="The weakest basis of the figures: Measured, Vendor or Assumption.",
@@ -143,6 +148,12 @@ class NPUClassStatus(Part):
         max_length=16,
         description="Nodes (at most 16) that another class matches too; they are used for neither.",
         json_schema_extra=ATOMIC,
+    )
+    measured: Measured | None = Field(
+        default=None, description="What all its NPUs drew lately; absent where that is not known."
+    )
+    energy: EnergyUsed | None = Field(
+        default=None, description="Energy used by all its NPUs, held or idle, in joules."
     )
 
 

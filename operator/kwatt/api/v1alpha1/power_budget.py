@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, model_validator
 
 from kwatt.api.v1alpha1.fields import Decimal, Keyed, Label, Part, Pattern, Rule, Watts, ruled
+from kwatt.api.v1alpha1.measuring import EnergyUsed
 from kwatt.api.v1alpha1.meta import Conditions, NodeSelector, ObjectMeta, ObservedGeneration
 
 
@@ -31,6 +32,15 @@ class Day(StrEnum):
     SUN = "Sun"
 
 
+_URL = "https?://[]A-Za-z0-9._:[-]+(/[A-Za-z0-9._~%/-]*)?"
+_ONE_METER = Rule(
+    "has(self.prometheus) != has(self.classes)",
+    "write either prometheus or classes, one meter for one budget",
+)
+_METERED = Rule(
+    "self.enforcement != 'Measured' || has(self.meter)",
+    "enforcement Measured needs a meter; add spec.meter, or write Planned",
+)
 _CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
 _SPAN = Rule(
     "self.from != self.to",
@@ -99,8 +109,61 @@ class Moves(Part):
     )
 
 
+class Enforcement(StrEnum):
+    """What holds a cap: the plan alone, or the meter too."""
+
+    PLANNED = "Planned"
+    MEASURED = "Measured"
+
+
+class ClassMeter(StrEnum):
+    """How watts of a budget are made of those of its cards."""
+
+    SUM = "Sum"
+
+
+class PrometheusMeter(Part):
+    """A query to a Prometheus-compatible server."""
+
+    url: Annotated[
+        str,
+        Field(max_length=1024),
+        Pattern(_URL, "must be http:// or https:// with a host, without user, query or fragment"),
+    ] = Field(description="Base URL of the server, such as http://prometheus.monitoring:9090.")
+    query: Annotated[str, Field(min_length=1, max_length=2048)] = Field(
+        description="PromQL with one value: the watts of all nodes under the cap, hosts included."
+    )
+
+
+class Meter(Part):
+    """Where the watts of the whole budget are measured."""
+
+    model_config = ruled(_ONE_METER)
+
+    prometheus: PrometheusMeter | None = Field(
+        default=None,
+        description="A meter in a Prometheus-compatible server, such as that of a rack.",
+    )
+    classes: ClassMeter | None = Field(
+        default=None,
+        description="Sum: the watts of all cards under the cap as their exporters tell, and hostWatts.",
+    )
+    sustained_seconds: Annotated[int, Field(ge=0, le=3600)] = Field(
+        default=15,
+        description="For how many seconds the meter must show more than the cap before replicas are "
+        "taken off, where enforcement is Measured.",
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        _ONE_METER.require((self.prometheus is None) != (self.classes is None))
+        return self
+
+
 class PowerBudgetSpec(Part):
     """A cap over nodes; budgets may nest and overlap, all of them hold."""
+
+    model_config = ruled(_METERED)
 
     node_selector: NodeSelector = Field(description="Nodes under the cap, by their labels.")
     watts: Watts = Field(description="Cap in watts outside all windows.")
@@ -129,6 +192,17 @@ class PowerBudgetSpec(Part):
         description="Lets replicas that run move to where they draw less; without it they stay. A "
         "node under several budgets goes by the least horizon.",
     )
+    meter: Meter | None = Field(default=None, description="Where its watts are measured.")
+    enforcement: Enforcement = Field(
+        default=Enforcement.PLANNED,
+        description="Planned: the cap holds by what is planned. Measured: replicas are also taken off "
+        "while the meter shows more than the cap.",
+    )
+
+    @model_validator(mode="after")
+    def _metered(self) -> Self:
+        _METERED.require(self.enforcement is Enforcement.PLANNED or self.meter is not None)
+        return self
 
 
 class PowerBudgetStatus(Part):
@@ -162,7 +236,16 @@ class PowerBudgetStatus(Part):
         default=None, description="Watts that a meter should show: host, idle, planned and foreign."
     )
     measured_watts: Decimal | None = Field(
-        default=None, description="Watts that were measured; absent until measured."
+        default=None,
+        description="Watts that were measured lately; absent where they are not known.",
+    )
+    energy: EnergyUsed | None = Field(
+        default=None, description="Energy used under the budget, in joules."
+    )
+    withheld_watts: Decimal | None = Field(
+        default=None,
+        description="Watts that are not planned with because the meter shows more than the plan; "
+        "capWatts is without them. Absent when there are none.",
     )
     nodes: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="Number of nodes under the cap."

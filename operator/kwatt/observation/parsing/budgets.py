@@ -8,6 +8,8 @@ from datetime import time
 from kwatt.api.v1alpha1.power_budget import (
     Day,
     EmptyNodes,
+    Enforcement,
+    Meter,
     PowerBudgetSpec,
 )
 from kwatt.api.v1alpha1.power_budget import Window as WindowSpec
@@ -21,8 +23,9 @@ from kwatt.observation.parsing.reading import (
     read_items,
     read_mapping,
 )
+from kwatt.observation.parsing.remembered import remembered_withheld
 from kwatt.observation.parsing.validation import validated
-from kwatt.observation.values import Invalid, ParsedBudget, Window
+from kwatt.observation.values import Invalid, MeterSource, ParsedBudget, Window
 from kwatt.units import Power
 
 _DAYS = {day: index for index, day in enumerate(Day)}
@@ -67,7 +70,21 @@ def _budget(
         problem=problem,
         generation=_generation(body),
         moves_horizon=spec.moves.horizon_seconds if spec.moves else None,
+        meter=_meter(spec.meter) if spec.meter else None,
+        enforced_after=_enforced_after(spec),
+        withheld=remembered_withheld(body),
     )
+
+
+def _meter(meter: Meter) -> MeterSource:
+    server = meter.prometheus
+    return MeterSource(server.url, server.query) if server else MeterSource()
+
+
+def _enforced_after(spec: PowerBudgetSpec) -> int | None:
+    if spec.enforcement is Enforcement.PLANNED or spec.meter is None:
+        return None
+    return spec.meter.sustained_seconds
 
 
 def _generation(body: Body) -> int:

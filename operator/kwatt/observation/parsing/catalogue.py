@@ -11,6 +11,8 @@ from kwatt.errors import InvalidInput
 from kwatt.model.npu import Baseline, NpuClass, OperatingPoint, Profile
 from kwatt.model.selectors import LabelSelector, Requirement, Toleration
 from kwatt.observation.parsing.reading import Body, read_identity, read_integer, read_mapping
+from kwatt.observation.parsing.remembered import remembered_drifts
+from kwatt.observation.parsing.telemetry import telemetry_of
 from kwatt.observation.parsing.validation import validated
 from kwatt.observation.values import ParsedClass, ParsedProfile
 from kwatt.units import Energy, Power, Throughput, ceiling, parse_quantity, parse_scaled
@@ -29,13 +31,15 @@ def parse_npu_class(body: Body) -> ParsedClass:
     spec = validated(NPUClassSpec, body)
     missing = _missing(spec)
     resources = (spec.resource_name, *spec.alternative_resource_names)
+    npu_class = None if missing else _npu_class(identity.name, spec)
     return ParsedClass(
         uid=identity.uid,
         name=identity.name,
         resources=tuple(name for name in resources if name),
-        npu_class=None if missing else _npu_class(identity.name, spec),
+        npu_class=npu_class,
         missing=missing,
         generation=read_integer(read_mapping(body, "metadata"), "generation", "metadata."),
+        telemetry=telemetry_of(spec, npu_class) if npu_class else None,
     )
 
 
@@ -103,7 +107,8 @@ def parse_model_profile(body: Body) -> ParsedProfile:
         start_energy=Energy.parse(spec.start.joules, "spec.start.joules") if spec.start else None,
     )
     generation = read_integer(read_mapping(body, "metadata"), "generation", "metadata.")
-    return ParsedProfile(identity.uid, identity.name, profile, generation)
+    drifts = remembered_drifts(identity.name, body)
+    return ParsedProfile(identity.uid, identity.name, profile, generation, drifts)
 
 
 def _point_order(point: OperatingPoint) -> tuple[str, int, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from kwatt import names
 from kwatt.model.selectors import AffinityGap, NodeTerm
@@ -20,6 +21,7 @@ from kwatt.observation.parsing.reading import (
     read_text,
     read_time,
 )
+from kwatt.observation.sources import PodReach
 from kwatt.observation.values import ParsedPod
 
 TEMPLATE_HASH = "pod-template-hash"
@@ -30,6 +32,18 @@ OWN_LABELS = (
     names.NPUS_LABEL,
     names.SETTING_LABEL,
     TEMPLATE_HASH,
+)
+
+
+_OF_ONE_POD = frozenset(
+    (
+        TEMPLATE_HASH,
+        "controller-revision-hash",
+        "pod-template-generation",
+        "statefulset.kubernetes.io/pod-name",
+        "apps.kubernetes.io/pod-index",
+        "batch.kubernetes.io/job-completion-index",
+    )
 )
 
 
@@ -54,6 +68,7 @@ def parse_pod(body: Body) -> ParsedPod:
         memory_bytes=demand.of("memory"),
         asked=demand.extended,
         resource_version=read_text(metadata, "resourceVersion", "metadata."),
+        reach=_reach(body, labels),
     )
     return _labelled(pod, body, labels) if names.SERVICE_LABEL in labels else pod
 
@@ -85,6 +100,27 @@ def _labelled(pod: ParsedPod, body: Body, labels: Mapping[str, str]) -> ParsedPo
         affinity_terms=_affinity_gap(spec) if terms is None else len(terms),
         grace_seconds=grace_of(spec, "spec."),
     )
+
+
+def _reach(body: Body, labels: Mapping[str, str]) -> PodReach | None:
+    """Return where the pod answers, None before it has an address."""
+    address = read_text(read_mapping(body, "status"), "podIP", "status.")
+    if not address:
+        return None
+    ready = condition(body, "Ready")
+    kept = () if names.SERVICE_LABEL in labels else _shared_labels(labels)
+    return PodReach(address, ready is not None and ready.get("status") == "True", kept)
+
+
+def _shared_labels(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    pairs = labels.items()
+    return _once(tuple(sorted(pair for pair in pairs if pair[0] not in _OF_ONE_POD)))
+
+
+@lru_cache(maxsize=4096)
+def _once(labels: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return the one copy of equal labels: the pods of one workload have the same."""
+    return labels
 
 
 def _affinity_gap(spec: Body) -> AffinityGap | None:

@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from kwatt.api.merging import merged
 from kwatt.api.ports import routed_port
 from kwatt.api.v1alpha1.inference_service import InferenceServiceSpec
+from kwatt.api.v1alpha1.throughput import RequiredThroughput
 from kwatt.errors import InvalidInput
+from kwatt.model.feedback import DemandRange
 from kwatt.model.snapshot import PodShape
+from kwatt.observation.parsing.counters import counters_of
 from kwatt.observation.parsing.demands import grace_of
 from kwatt.observation.parsing.reading import (
     Body,
@@ -18,6 +21,7 @@ from kwatt.observation.parsing.reading import (
     read_integer,
     read_mapping,
 )
+from kwatt.observation.parsing.remembered import remembered_demand
 from kwatt.observation.parsing.templates import (
     asked_resources,
     checked_shape,
@@ -27,6 +31,7 @@ from kwatt.observation.parsing.validation import validated
 from kwatt.observation.values import ParsedService
 from kwatt.units import Power, Throughput, parse_scaled
 
+HEADROOM_PERCENT = 20  # assumed, where a service that follows its demand names none
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
 
 
@@ -59,7 +64,7 @@ def _parsed(
         name=identity.name,
         generation=read_integer(metadata, "generation", "metadata."),
         model=spec.model,
-        target=Throughput.parse(spec.throughput.per_second, "spec.throughput.perSecond"),
+        target=_most(spec.throughput),
         latency_micros=_micros(spec),
         power_limit=Power.parse(spec.power.watts, "spec.power.watts") if spec.power else None,
         allowed=tuple(sorted(set(spec.npu_classes))) if spec.npu_classes else None,
@@ -72,6 +77,27 @@ def _parsed(
         asked=asked,
         grace_seconds=_longest_grace(spec),
         deleting=metadata.get("deletionTimestamp") is not None,
+        demand_range=_demand_range(spec.throughput),
+        counters=counters_of(spec.counters),
+        demanded=remembered_demand(body),
+    )
+
+
+def _most(wanted: RequiredThroughput) -> Throughput:
+    """Return the fixed rate, or the most that a rate which follows the demand may be."""
+    if wanted.per_second is None:
+        return Throughput.parse(wanted.max, "spec.throughput.max")
+    return Throughput.parse(wanted.per_second, "spec.throughput.perSecond")
+
+
+def _demand_range(wanted: RequiredThroughput) -> DemandRange | None:
+    if wanted.per_second is not None:
+        return None
+    percent = wanted.headroom_percent
+    return DemandRange(
+        least=Throughput.parse(wanted.min, "spec.throughput.min"),
+        most=Throughput.parse(wanted.max, "spec.throughput.max"),
+        headroom_percent=HEADROOM_PERCENT if percent is None else percent,
     )
 
 

@@ -1,0 +1,1 @@
+"""The text that each exporter and runtime writes, from values; pure."""

@@ -1,0 +1,1 @@
+"""Energy from samples of power: attribution, integration, efficiency. Pure: integers in, values out."""

@@ -1,0 +1,1 @@
+"""The benchmark of rates that follow their demand."""
