@@ -93,7 +93,7 @@ release: setup ## Make wheel, chart, CRDs, image archive, bill of materials and 
 docs: ## Build the documentation as a site in build/docs; links that lead nowhere fail it
 	@test -x build/docs-tools/bin/mkdocs || $(PYTHON) -m venv build/docs-tools
 	@build/docs-tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.txt
-	@build/docs-tools/bin/mkdocs --quiet build --strict --clean -f tests/docs/mkdocs.yml
+	@build/docs-tools/bin/mkdocs build --strict --clean -f tests/docs/mkdocs.yml
 	@echo "build/docs/index.html"
 
 lock: setup ## Resolve and lock the Python packages anew, with hashes and without addresses

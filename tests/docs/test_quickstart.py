@@ -4,7 +4,7 @@ Three commands are replaced, each by what shows the most of it here:
 
 * `make cluster`: the test starts such a control plane itself.
 * `helm install`: no image is published, so Helm asks the real API server about all of it (`--dry-run=server`).
-* `make run`: it runs until it is stopped, so the operator is started beside, with the rights of charts/kwatt/rbac.yaml.
+* `make run`: it runs until it is stopped, so the operator is started beside, with its own rights and no more.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ENGLISH, KOREAN = DOCS / "quickstart.md", DOCS / "ko" / "quickstart.md"
 KNOWN = {"sh", "console"}
 ANSWERS = {
     "kubectl kwatt plan": 3,  # something is not placed
-    "kubectl patch powerbudget rack-a1 --type=merge -p '{\"spec\":{\"watts\":\"2kW\"}}'": 1,  # refused
+    'kubectl patch powerbudget rack-a1 --type=merge -p \'{"spec":{"watts":"2kW"}}\'': 1,  # refused
 }
 pytestmark = pytest.mark.cluster
 
@@ -60,7 +60,12 @@ class Reader:
 
     def _run(self, command: str) -> str:
         done = subprocess.run(
-            ["bash", "-c", command], env=self._env, cwd=REPO, capture_output=True, text=True, check=False
+            ["bash", "-c", command],
+            env=self._env,
+            cwd=REPO,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         expected = next((code for start, code in ANSWERS.items() if command.startswith(start)), 0)
         assert done.returncode == expected, f"{command}: {done.stdout}{done.stderr}{self._log()}"
@@ -97,7 +102,10 @@ def commands(page: Path) -> list[tuple[str, list[str]]]:
 def shown(line: str, output: str) -> bool:
     """Tell whether one line of the output has all words of a line of the page, ages left out."""
     words = [word for word in line.split() if not re.fullmatch(r"\d+m?s", word)]
-    return any(set(words) <= set(told.replace("(", " ").split()) or line in told for told in output.splitlines())
+    return any(
+        set(words) <= set(told.replace("(", " ").split()) or line in told
+        for told in output.splitlines()
+    )
 
 
 def test_every_block_is_one_that_is_run() -> None:

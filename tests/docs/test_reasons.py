@@ -15,7 +15,11 @@ from kwatt.model.measurements import Loss
 from kwatt.model.plan import Reason
 
 STATUS = REPO / "operator" / "kwatt" / "status"
-NAMED = {"Measured": set(Loss), "Enforced": {ExcessReason.METER_ABOVE_CAP}, "Exceeded": set(ExcessReason)}
+NAMED = {
+    "Measured": set(Loss),
+    "Enforced": {ExcessReason.METER_ABOVE_CAP},
+    "Exceeded": set(ExcessReason),
+}
 PAGES = [DOCS / "reasons.md", DOCS / "ko" / "reasons.md"]
 
 
