@@ -28,7 +28,7 @@ from e2e.harness import Operator
 ENGLISH, KOREAN = DOCS / "quickstart.md", DOCS / "ko" / "quickstart.md"
 KNOWN = {"sh", "console"}
 ANSWERS = {
-    "kubectl kwatt plan": 3,  # something is not placed
+    "kubectl kwatt plan --set": 3,  # something is not placed
     'kubectl patch powerbudget rack-a1 --type=merge -p \'{"spec":{"watts":"2kW"}}\'': 1,  # refused
 }
 pytestmark = pytest.mark.cluster
