@@ -1,4 +1,4 @@
-"""What the reader of telemetry costs: `python tests/bench/reader.py [--targets N] [--seconds S] [--interval S]`.
+"""What reading telemetry costs: `python tests/bench/reader.py [--targets N] [--seconds S] [--interval S]`.
 
 Exporters of eight RNGDs each, with all metrics of the vendor's exporter and its Go runtime's, are served by
 another process on loopback. Reader and judge run here as in the operator; CPU and memory are this process's. In

@@ -1,8 +1,13 @@
-"""Whatever surrounds them, the cards of whole, well-formed lines are read exactly, and nothing else is."""
+"""Whatever surrounds them, the cards of whole, well-formed lines are read exactly, and nothing else is.
+
+No bytes at all, and no JSON in a Prometheus server's place, do more than to be refused.
+"""
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
+from contextlib import suppress
 from decimal import ROUND_HALF_UP, Decimal
 
 from hypothesis import given, settings
@@ -11,7 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from kwatt.telemetry.cards import Memory, Place, judge
 from kwatt.telemetry.exposition import Scanner
-from kwatt.telemetry.refusals import Tally
+from kwatt.telemetry.queries import results_in
+from kwatt.telemetry.refusals import Tally, Unusable
 from unit.telemetry.formats import HELD, NODE, POWER, RNGD, rngd
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
@@ -61,7 +67,7 @@ def oracle(lines: list[str]) -> dict[str, int]:
 
 
 @settings(max_examples=1000, deadline=None)
-@given(LINES, TAILS, st.integers(1, 2000))
+@given(LINES, TAILS, st.integers(16, 5000))
 def test_clean_lines_are_read_exactly_and_nothing_else_is(
     lines: list[str | bytes], tail: bytes, piece: int
 ) -> None:
@@ -76,3 +82,41 @@ def test_clean_lines_are_read_exactly_and_nothing_else_is(
 
     read = {one.card.card: one.power.milliwatts for one in cards}
     assert read == oracle([line for line in lines if isinstance(line, str)])
+
+
+PIECES = st.lists(st.sampled_from([POWER.encode(), b"{", b"}", b'"', b"\\", b"=", b",", b" ", b"\n", b"label"])
+                  | st.binary(max_size=6), max_size=60).map(b"".join)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(PIECES)
+def test_bytes_are_read_or_refused(body: bytes) -> None:
+    scanner, memory, tally = Scanner(RNGD.metrics), Memory(), Tally()
+    scanner.feed(body)
+    readings = memory.cards.readings(RNGD, scanner.series, tally)
+    judge(RNGD, readings, Place(NODE, HELD, 0), memory, tally)
+    with suppress(Unusable):
+        scanner.finish()
+
+    assert all(message.isprintable() for message in tally.messages.values())
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["metric", "value", "resultType", "result", "x"]), inner)
+    ),
+    max_leaves=12,
+)
+ANSWERS = st.fixed_dictionaries(
+    {"status": st.just("success"), "data": JSON | st.fixed_dictionaries(
+        {"resultType": st.sampled_from(["vector", "scalar"]), "result": JSON})}
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(ANSWERS | JSON)
+def test_json_is_read_or_refused(answer: object) -> None:
+    with suppress(Unusable):
+        results_in(json.dumps(answer).encode())

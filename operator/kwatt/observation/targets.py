@@ -59,11 +59,12 @@ def resolve_targets(
 
 @dataclass(frozen=True, slots=True)
 class _Fleet:
-    """The nodes of one class, its telemetry, and the pods that hold its NPUs."""
+    """The nodes of one class, its telemetry, the pods that hold its NPUs, and pods that may be exporters."""
 
     telemetry: ParsedTelemetry
     nodes: Sequence[ParsedNode]
     holders: Holders
+    exporting: Sequence[ParsedPod]
 
 
 def _class_targets(
@@ -73,7 +74,7 @@ def _class_targets(
     queries: list[ClassQuery] = []
     for fleet in _fleets(world, read):
         if fleet.telemetry.prometheus is not None:
-            queries.append(_query(fleet, world))
+            queries.append(_query(fleet))
         else:
             exporters += (
                 ExporterTarget(
@@ -83,7 +84,7 @@ def _class_targets(
                     fleet.telemetry.interval_ms,
                     fleet.holders.get(node, frozenset()),
                 )
-                for node, url in _addresses(fleet, world, via)
+                for node, url in _addresses(fleet, via)
             )
     return exporters, queries
 
@@ -96,21 +97,34 @@ def _fleets(world: World, read: Sequence[ParsedClass]) -> Iterator[_Fleet]:
         if one.npu_class is not None:
             for number in index.matching(one.npu_class.selector):
                 matched[number].append(one.name)
+    mine: defaultdict[str, list[ParsedNode]] = defaultdict(list)
+    for number in sorted(matched):
+        if len(matched[number]) == 1:
+            mine[matched[number][0]].append(index.nodes[number])
+    holding = [pod for pod in world.pods if pod.asked and pod.node and not pod.finished]
+    namespaces = {
+        one.telemetry.pods.namespace for one in read if one.telemetry and one.telemetry.pods
+    }
+    exporting = [pod for pod in world.pods if pod.namespace in namespaces and _answers(pod)]
     for one in read:
         if one.telemetry is not None:
-            mine = [index.nodes[n] for n in sorted(matched) if matched[n] == [one.name]]
-            yield _Fleet(one.telemetry, mine, _holders(world, one.resources))
+            holders = _holders(holding, one.resources)
+            yield _Fleet(one.telemetry, mine[one.name], holders, exporting)
 
 
-def _holders(world: World, resources: Sequence[str]) -> Holders:
+def _answers(pod: ParsedPod) -> bool:
+    return pod.reach is not None and pod.reach.ready and not pod.terminating and not pod.finished
+
+
+def _holders(pods: Sequence[ParsedPod], resources: Sequence[str]) -> Holders:
     holders: defaultdict[str, set[PodKey]] = defaultdict(set)
-    for pod in world.pods:
-        if pod.node and not pod.finished and any(name in pod.asked for name in resources):
+    for pod in pods:
+        if pod.node and not pod.asked.keys().isdisjoint(resources):
             holders[pod.node].add(PodKey(pod.namespace, pod.name))
-    return {node: frozenset(pods) for node, pods in holders.items()}
+    return {node: frozenset(keys) for node, keys in holders.items()}
 
 
-def _addresses(fleet: _Fleet, world: World, via: str | None) -> Iterator[tuple[str, str]]:
+def _addresses(fleet: _Fleet, via: str | None) -> Iterator[tuple[str, str]]:
     """Yield nodes and the addresses of their exporters."""
     telemetry = fleet.telemetry
     if telemetry.static:
@@ -120,21 +134,19 @@ def _addresses(fleet: _Fleet, world: World, via: str | None) -> Iterator[tuple[s
         for one in fleet.nodes:
             yield one.name, f"{via.rstrip('/')}/nodes/{quote(one.name, safe='')}/metrics"
     else:
-        for node, pod in _exporter_pods(fleet, world).items():
+        for node, pod in _exporter_pods(fleet).items():
             yield node, _url(telemetry.scheme, pod, telemetry.port, telemetry.path)
 
 
-def _exporter_pods(fleet: _Fleet, world: World) -> dict[str, ParsedPod]:
+def _exporter_pods(fleet: _Fleet) -> dict[str, ParsedPod]:
     """Return the exporter of each node of the class: of several that are ready the first by name."""
     wanted = fleet.telemetry.pods
     nodes = {node.name for node in fleet.nodes}
     found: dict[str, ParsedPod] = {}
-    for pod in world.pods if wanted else ():
+    for pod in fleet.exporting if wanted else ():
         if wanted is None or pod.namespace != wanted.namespace or pod.node not in nodes:
             continue
-        if pod.terminating or pod.finished or pod.reach is None or not pod.reach.ready:
-            continue
-        if set(wanted.labels) <= set(pod.reach.labels):
+        if pod.reach is not None and set(wanted.labels) <= set(pod.reach.labels):
             known = found.get(pod.node)
             found[pod.node] = pod if known is None or pod.name < known.name else known
     return found
@@ -146,12 +158,12 @@ def _url(scheme: str, pod: ParsedPod, port: int, path: str) -> str:
     return f"{scheme}://{host}:{port}{path}"
 
 
-def _query(fleet: _Fleet, world: World) -> ClassQuery:
+def _query(fleet: _Fleet) -> ClassQuery:
     nodes: dict[str, str] = {}
     for node in fleet.nodes:
         nodes[node.labels.get(names.HOSTNAME_LABEL, node.name)] = node.name
     nodes |= {node.name: node.name for node in fleet.nodes}
-    exporters = _exporter_pods(fleet, world)
+    exporters = _exporter_pods(fleet)
     addresses = {pod.reach.address: node for node, pod in exporters.items() if pod.reach}
     return ClassQuery(
         url=fleet.telemetry.prometheus or "",

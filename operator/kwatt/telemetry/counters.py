@@ -18,6 +18,7 @@ from kwatt.telemetry.refusals import Tally
 from kwatt.units import Ratio
 
 MOST_ENGINES: Final = 64
+_LONGEST: Final = 128
 _MICROS: Final = Ratio(10**6, 1)
 _ONE: Final = Ratio(1, 1)
 
@@ -103,4 +104,5 @@ def _sums(
 
 def _engine(format: CounterFormat, labels: Mapping[str, str]) -> str:
     names = format.series_labels or tuple(sorted(labels))
-    return ",".join(f"{name}={labels[name]}" for name in names if name in labels)
+    said = (f"{name}={labels[name][:_LONGEST]}" for name in names if name in labels)
+    return ",".join(said)[: 4 * _LONGEST]

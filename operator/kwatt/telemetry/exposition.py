@@ -48,25 +48,34 @@ class Scanner:
         self.series: list[Series] = []
         self.malformed = 0
         self._wanted = [(name, b"\n" + name.encode()) for name in names]
-        self._pending = b"\n"
+        self._pending = [
+            b"\n"
+        ]  # joined when a line ends, so that small pieces of a long one cost nothing
+        self._held = 1
         self._head = b""
         self._skipping = False
 
     def feed(self, piece: bytes) -> None:
         """Take the next piece. Raises Unusable when there are too many wanted series."""
-        pending = self._pending + piece
-        end = pending.rfind(b"\n")
-        if end > 0:
-            self._scan(pending[: end + 1])
-        rest = pending[end:]
-        if len(rest) > LONGEST_LINE:
-            self._skipping, rest = True, b"\n"
-        self._pending = rest
+        self._pending.append(piece)
+        self._held += len(piece)
+        if b"\n" in piece:
+            text = b"".join(self._pending)
+            end = text.rfind(b"\n")
+            self._scan(text[: end + 1])
+            self._keep(text[end:])
+        elif self._held > LONGEST_LINE:
+            self._skipping = True
+            self._keep(b"\n")
+
+    def _keep(self, rest: bytes) -> None:
+        self._pending, self._held = [rest], len(rest)
 
     def finish(self) -> None:
         """End the body. Raises Unusable when it is empty or nothing like an exposition."""
-        if len(self._pending) > 1 or self._skipping:
-            self.malformed += self._is_wanted(self._pending)
+        rest = b"".join(self._pending)
+        self.malformed += self._is_wanted(rest)
+        self._head = self._head or rest[1:_HEAD]
         if not self._head.strip():
             raise Unusable(Refusal.EMPTY, "the body is empty")
         if not self.series and not self.malformed and not self.seen():

@@ -14,6 +14,7 @@ from kwatt.model.telemetry import Refusal
 from kwatt.telemetry.exposition import Series, parse_labels
 from kwatt.telemetry.refusals import Tally
 
+_LONGEST: Final = 253  # of a name in Kubernetes; longer ones name nothing
 _NUMBERED = re.compile(r"(.*?)([0-9]{1,6})")
 
 
@@ -77,6 +78,8 @@ def identify(format: CardFormat, labels: Mapping[str, str]) -> Identity | Skippe
         return Skipped(
             Refusal.UNKNOWN_METRICS, f"a series of {format.metrics[0]} has no {format.card_label}"
         )
+    if len(name) > _LONGEST:
+        return Skipped(Refusal.NOT_EXPOSITION, f"{format.card_label} is longer than {_LONGEST}")
     card = _first_device(name, format.devices) if format.grouped else name
     if card is None:
         return Skipped(
@@ -99,7 +102,7 @@ def _named_pod(labels: Mapping[str, str]) -> PodKey | None:
     for prefix in ("exported_", ""):
         namespace, pod = labels.get(f"{prefix}namespace"), labels.get(f"{prefix}pod")
         if namespace and pod:
-            return PodKey(namespace, pod)
+            return PodKey(namespace[:_LONGEST], pod[:_LONGEST])
     return None
 
 

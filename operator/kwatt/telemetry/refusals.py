@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from kwatt.model.telemetry import Refusal
+
+_LONGEST: Final = 300
 
 
 class Unusable(Exception):
@@ -25,4 +29,10 @@ class Tally:
         """Count a refusal; of several with one reason the first sentence is kept."""
         if count:
             self.counts[reason] = self.counts.get(reason, 0) + count
-            self.messages.setdefault(reason, message)
+            if reason not in self.messages:
+                self.messages[reason] = _printable(message)
+
+
+def _printable(message: str) -> str:
+    """Return at most 300 characters, none of which a terminal or log obeys: targets choose words of them."""
+    return "".join(one if one.isprintable() else "?" for one in message[:_LONGEST])

@@ -87,6 +87,16 @@ def test_no_other_pod_may_say_what_a_card_draws(impostor: Body) -> None:
     assert found == Targets()
 
 
+def test_the_namespace_of_one_class_is_not_that_of_another() -> None:
+    other = atom_class(namespace="city")
+    other["metadata"] = {"name": "other", "uid": "other"}
+    other["spec"]["nodeSelector"] = {"matchLabels": {"npu": "other"}}
+
+    assert (
+        resolve_targets(world(node(), atom_class(), other, exporter(namespace="city"))) == Targets()
+    )
+
+
 def test_of_two_exporters_on_a_node_one_is_asked() -> None:
     found = resolve_targets(world(node(), atom_class(), exporter("b"), exporter("a")))
 

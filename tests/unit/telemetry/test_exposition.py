@@ -59,6 +59,7 @@ def test_a_line_that_never_ends_is_no_figure_and_costs_no_memory() -> None:
         (b"\n\n", Refusal.EMPTY),
         (b"<!doctype html>\n<title>x</title>\n", Refusal.NOT_EXPOSITION),
         (b'{"status":"success"}\n', Refusal.NOT_EXPOSITION),
+        (b"<html>", Refusal.NOT_EXPOSITION),
         (b"\x1f\x8b\x08\n\x00", Refusal.NOT_EXPOSITION),
     ],
 )
