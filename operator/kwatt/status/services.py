@@ -9,7 +9,6 @@ from datetime import datetime
 
 from kwatt.api.v1alpha1.inference_service import (
     ClassRejection,
-    FollowedDemand,
     InferenceServiceStatus,
     PlacedOn,
     Planned,
@@ -18,6 +17,7 @@ from kwatt.api.v1alpha1.inference_service import (
 )
 from kwatt.api.v1alpha1.measuring import Comparison, Figures
 from kwatt.api.v1alpha1.measuring import Measured as Shown
+from kwatt.api.v1alpha1.throughput import FollowedDemand
 from kwatt.energy.efficiency import per_joule
 from kwatt.model.keys import ServiceKey, Variant
 from kwatt.model.measurements import Measured
