@@ -143,14 +143,29 @@ def _chart(series: Sequence[Series], unit: str, box: Box) -> Iterator[str]:
     begin = min((one.points[0][0] for one in series), default=0.0)
     end = max((one.points[-1][0] for one in series), default=1.0)
     for number, one in enumerate(series):
-        places = " ".join(
-            f"{area.x + (at - begin) / ((end - begin) or 1) * area.width:.1f},"
-            f"{area.y + area.height * (1 - (value - low) / (high - low)):.1f}"
-            for at, value in one.points
+        places = _path(
+            [
+                (
+                    area.x + (at - begin) / ((end - begin) or 1) * area.width,
+                    area.y + area.height * (1 - (value - low) / (high - low)),
+                )
+                for at, value in one.points
+            ]
         )
         colour = _colour(number, one.name)
         yield f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="1.6"/>'
     yield from (text for text, _ in legend)
+
+
+def _path(places: Sequence[tuple[float, float]]) -> str:
+    """Return the points of a line; of a level stretch its ends are enough."""
+    rounded = [(f"{x:.1f}", f"{y:.1f}") for x, y in places]
+    last = len(rounded) - 1
+    return " ".join(
+        f"{x},{y}"
+        for number, (x, y) in enumerate(rounded)
+        if number in (0, last) or not (rounded[number - 1][1] == y == rounded[number + 1][1])
+    )
 
 
 def _legend(series: Sequence[Series], box: Box) -> Iterator[tuple[str, int]]:
