@@ -6,7 +6,7 @@ The declared energy is that at the rates really served, by the spec of the Model
 planned it would always come to 1. What is told are sums over the last quarter to half of an hour; they are
 taken every SPAN_MS, so that nothing counts twice. What is planned changes only with enough confidence, in steps
 far enough apart that noise never goes back and forth: a change of a point's watts is a change of its pods'
-request, hence a restart of its replicas, one after the other.
+request, hence a rollout of its replicas.
 """
 
 from __future__ import annotations
@@ -67,16 +67,21 @@ def tracked_from(shown: Drift, now_ms: int) -> Tracked:
     """Go on from what a status shows."""
     declared = shown.declared.milliwatts * max(1, shown.seconds)
     span = Span(now_ms, declared, ceiling(declared * shown.ratio, _ONE), shown.seconds)
-    planned = ceiling(shown.planned.milliwatts * _ONE, max(1, shown.declared.milliwatts))
     return Tracked(
         declared=shown.declared,
         taken=now_ms,
         spans=(span,) if shown.seconds else (),
-        planned=max(_ONE, planned),
+        planned=max(_ONE, _ratio_planned(shown)),
         direction=shown.direction,
         shown=shown,
         trusted=shown.confidence is Confidence.HIGH,
     )
+
+
+def _ratio_planned(shown: Drift) -> int:
+    """Return the ratio that gives exactly the watts that are planned, or the most that the class allows."""
+    ratio = shown.planned.milliwatts * _ONE // max(1, shown.declared.milliwatts)
+    return ratio if _times(shown.declared, ratio) == shown.planned else ratio + 1
 
 
 def track(

@@ -13,7 +13,10 @@ from kwatt.model.npu import Scope
 from kwatt.units import Power, Throughput
 
 FRESHNESS_MS: Final = 60_000
-"""A sample holds for so long at least; assumption: four rounds of the usual 15 s between scrapes."""
+"""For how long a sample holds where nobody says how often it is read, as of meters and counters; assumption:
+four rounds of the usual 15 s."""
+LEAST_FRESHNESS_MS: Final = 30_000
+"""However often it is read, a sample holds for so long: a restart of an exporter takes seconds; assumption."""
 
 
 class Instant(NamedTuple):
@@ -85,4 +88,4 @@ class Holdings:
 
     def limit(self, npu_class: str) -> int:
         """Return for how many milliseconds a sample of a class holds."""
-        return max(self.freshness.get(npu_class, 0), FRESHNESS_MS)
+        return max(self.freshness.get(npu_class, FRESHNESS_MS), LEAST_FRESHNESS_MS)

@@ -18,7 +18,7 @@ from kwatt.observation.world import World
 from kwatt.planning.curves import curves_of
 from kwatt.units import NO_THROUGHPUT, Power
 
-ROUNDS: Final = 3  # a sample holds until the third round after it, and a minute at least
+ROUNDS: Final = 3  # a sample holds until the third round after it
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,21 +26,30 @@ METER_MS = 30_000  # assumed: until a meter that is read every 15 s shows what c
 
 def remembered_feedback(world: World) -> Feedback:
     """Return what the statuses in `world` say was planned with last."""
-    drifts = {key: drift for one in world.profiles for key, drift in one.drifts.items()}
     declared = {key: point.power for key, point in _points(world)}
+    drifts = {
+        key: drift
+        for one in world.profiles
+        for key, drift in one.drifts.items()
+        if declared.get(key) == drift.declared
+    }
+    withheld = {
+        one.name: one.withheld
+        for one in world.budgets
+        if one.enforced_after is not None and one.withheld > NO_POWER
+    }
     return Feedback(
         points={
-            key: drift.planned
-            for key, drift in drifts.items()
-            if declared.get(key) == drift.declared and drift.planned > drift.declared
+            key: drift.planned for key, drift in drifts.items() if drift.planned > drift.declared
         },
         demands={
             ServiceKey(one.namespace, one.name): one.demanded
             for one in world.services
             if one.demand_range and one.demanded
         },
-        withheld={one.name: one.withheld for one in world.budgets if one.withheld > NO_POWER},
+        withheld=withheld,
         drifts=drifts,
+        excesses={name: calm(power) for name, power in withheld.items()},
     )
 
 

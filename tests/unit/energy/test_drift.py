@@ -9,14 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import watts
+from kwatt.api.v1alpha1.model_profile import MeasuredPoint
 from kwatt.energy.drift import SPAN_MS, WINDOW_MS, Tracked, decide, planned_power, track
 from kwatt.energy.drift import tracked_from as restarted
-from kwatt.model.feedback import Confidence, DeclaredPoint, DriftDirection
-from kwatt.model.measurements import PointMeasured
+from kwatt.model.feedback import Confidence, DeclaredPoint, Drift, DriftDirection
+from kwatt.model.measurements import PointKey, PointMeasured
+from kwatt.observation.remembering import remembered_in
+from kwatt.status.drift import measured_points
 from kwatt.units import Energy, Power
 
 POINT = DeclaredPoint(watts(60), watts(100))
 REPLICAS = 3
+KEY = PointKey("yolo", "atom", 1, "batch-8")
 
 
 def told(ratio: int, seconds: int = 1800 * REPLICAS) -> PointMeasured:
@@ -120,6 +124,32 @@ def test_a_restart_shows_and_plans_the_same() -> None:
 
     assert again.shown == shown
     assert planned(again) == shown.planned
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(1_000, 400_000),
+    st.integers(1_000, 800_000),
+    st.lists(st.integers(600, 2500), min_size=1, max_size=6),
+)
+def test_what_a_status_says_is_what_a_restart_plans(
+    declared: int, most: int, ratios: list[int]
+) -> None:
+    point = DeclaredPoint(Power(declared), Power(most))
+    shown = after(ratios, point=point).shown
+    assert shown is not None
+    rows = {"measured": [row.model_dump(mode="json", by_alias=True) for row in rows_of(shown)]}
+
+    remembered = remembered_in([("ModelProfile", "", KEY.profile, rows)])
+    again = decide(restarted(remembered.drifts[KEY], 10**9), point, may_raise=True)
+
+    assert again.shown is not None
+    assert rows_of(again.shown) == rows_of(shown)
+    assert remembered.points[KEY] == planned(again, point)
+
+
+def rows_of(shown: Drift) -> tuple[MeasuredPoint, ...]:
+    return measured_points({KEY: shown}) or ()
 
 
 @settings(deadline=None, max_examples=40)

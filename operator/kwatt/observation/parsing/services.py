@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from kwatt.api.merging import merged
 from kwatt.api.ports import routed_port
-from kwatt.api.v1alpha1.inference_service import InferenceServiceSpec, RequiredThroughput
+from kwatt.api.v1alpha1.inference_service import InferenceServiceSpec
+from kwatt.api.v1alpha1.throughput import RequiredThroughput
 from kwatt.errors import InvalidInput
 from kwatt.model.feedback import DemandRange
 from kwatt.model.snapshot import PodShape

@@ -1,0 +1,62 @@
+"""The fake NPUs as a process of its own beside a cluster: exporters and runtimes, driven at run time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cluster.cluster import Cluster
+from e2e.harness import REPO
+
+ATOM_LABEL = "rebellions.ai/npu.product"
+ATOM = "RBLN-CA12"
+
+
+class Fakes:
+    """A running `fakenpu`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def put(self, path: str, body: Any) -> None:
+        """Change something at run time."""
+        self._ask("PUT", path, json.dumps(body).encode())
+
+    def clear_faults(self, target: str) -> None:
+        """Let a node's exporter or a pod's runtime do nothing wrong any more."""
+        self._ask("DELETE", f"faults/{target}", None)
+
+    def joules(self, service: str) -> float:
+        """Return what the pods of a service have truly used so far, given as namespace/name."""
+        meter = json.loads(self._ask("GET", "meter", None))
+        return float(meter["microjoules"]["services"].get(service, 0) / 10**6)
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> str:
+        request = urllib.request.Request(f"{self.url}/control/{path}", data=body, method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return str(answer.read().decode())
+
+
+@contextlib.contextmanager
+def fakes_beside(cluster: Cluster) -> Iterator[Fakes]:
+    """Run fake NPUs that watch a cluster, for the length of a block."""
+    command = [sys.executable, "-m", "fakenpu", "run", "--watch", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--kubeconfig", str(cluster.kubeconfig)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        cwd=Path(REPO),
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield Fakes(process.stdout.readline().removeprefix("fakenpu: ").strip())
+        finally:
+            process.terminate()
