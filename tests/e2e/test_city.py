@@ -10,12 +10,15 @@ from e2e.harness import Kubectl, eventually
 from prometheus.city import city
 from prometheus.queries import dashboard_queries, named
 
-pytestmark = pytest.mark.cluster
+# It runs an operator of its own, with fake NPUs to read.
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("stopped")]
 
-# Shown only of budgets with enforcement Measured, of services that follow their demand, and where minutes of
-# measurement contradict a profile. test_queries.py has them.
+# Shown only of budgets with enforcement Measured, of services that follow their demand or whose runtime
+# counts arrivals in the profile's unit, and where an hour of measurement contradicts a profile.
+# test_queries.py has them.
 _RARE = {
     "kwatt_power_budget_withheld_watts",
+    "kwatt_service_demand_units_per_second",
     "kwatt_service_followed_units_per_second",
     "kwatt_operating_point_corrected_watts",
 }

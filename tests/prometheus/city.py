@@ -22,9 +22,14 @@ from prometheus.server import Prometheus, prometheus
 
 _EXAMPLES = REPO / "examples"
 _SCENARIO = _EXAMPLES / "load" / "demo.scenario"
+_NAMESPACES = "00-namespaces.yaml"
 _COUNTERS: dict[str, Body] = {
     "assistant": {"runtime": "FuriosaLLM"},
-    "food-identification": {"runtime": "KServe", "unit": "images"},
+    "food-identification": {
+        "runtime": "KServe",
+        "served": "request_predict_seconds_count",
+        "unit": "images",
+    },
     "hazard-detection": {
         "runtime": "Custom",
         "port": 8000,
@@ -32,7 +37,7 @@ _COUNTERS: dict[str, Body] = {
         "served": "images_served_total",
     },
     "nutrition-notes": {"runtime": "VLLM"},
-    "traffic-control": {"runtime": "Triton", "unit": "images"},
+    "traffic-control": {"runtime": "Triton"},
 }
 
 
@@ -74,7 +79,7 @@ def fakes(cluster: Cluster, folder: Path) -> Iterator[Fakes]:
 def city(cluster: Cluster, folder: Path) -> Iterator[tuple[Prometheus, Fakes]]:
     """Run all of it, and lend what answers."""
     kubectl = Kubectl(cluster)
-    for name in ("00-namespaces.yaml", "10-classes", "20-profiles", "nodes", "40-budgets"):
+    for name in (_NAMESPACES, "10-classes", "20-profiles", "nodes", "40-budgets"):
         kubectl("apply", "--server-side", "--force-conflicts", "-f", str(_EXAMPLES / name))
     kubectl.apply(*_services())
     with fakes(cluster, folder) as fake:
@@ -85,6 +90,7 @@ def city(cluster: Cluster, folder: Path) -> Iterator[tuple[Prometheus, Fakes]]:
                 yield running, fake
         finally:
             operator.stop()
+            kubectl("delete", "-f", str(_EXAMPLES / _NAMESPACES), "--wait=false", check=False)
 
 
 def _services() -> list[Body]:

@@ -78,7 +78,7 @@ class Fleet:
         }
         whole = sum(one.power.milliwatts for one in services.values() if one.power)
         counted = Counted(Energy(sum(self._millijoules.values())), at, 30)
-        of_all = Measured(counted, Power(whole), None, 60, at, Scope.DEVICE)
+        of_all = _fresh(counted, Power(whole), None, at)
         rack = replace(of_all, power=of_all.power and of_all.power + _HOST + _IDLE)
         points = {_POINT: PointMeasured(Energy(10**6), Energy(int(10**6 * (1 + 0.2 * load))), 900)}
         self.metrics.measured(
@@ -104,7 +104,13 @@ class Fleet:
         power = Power(int(watts * 1000))
         self._millijoules[key] += int(power.milliwatts * (at.timestamp() - self._last))
         counted = Counted(Energy(self._millijoules[key]), at, 30)
-        return Measured(counted, power, Throughput(int(rate * 10**6)), 60, at, Scope.DEVICE)
+        return _fresh(counted, power, Throughput(int(rate * 10**6)), at)
+
+
+def _fresh(counted: Counted, power: Power, rate: Throughput | None, at: datetime) -> Measured:
+    return Measured(
+        counted=counted, power=power, rate=rate, window_seconds=60, at=at, scope=Scope.DEVICE
+    )
 
 
 def _plan(load: float) -> Plan:

@@ -128,12 +128,11 @@ def _measured(subject: Subject, of: Mapping[Labels, Measured]) -> Iterator[Metri
         subject.watts,
         (((*key, one.scope or ""), one.power.watts) for key, one in fresh.items() if one.power),
     )
+    counted = {key: one.counted for key, one in of.items() if one.counted.since is not None}
     yield _metric(
-        subject.joules, ((k, one.counted.energy.millijoules / 1000) for k, one in of.items())
+        subject.joules, ((k, one.energy.millijoules / 1000) for k, one in counted.items())
     )
-    yield _metric(
-        subject.unmeasured, ((k, one.counted.unmeasured_seconds) for k, one in of.items())
-    )
+    yield _metric(subject.unmeasured, ((k, one.unmeasured_seconds) for k, one in counted.items()))
     yield _metric(
         subject.timestamp, ((k, one.at.timestamp() if one.at else None) for k, one in of.items())
     )

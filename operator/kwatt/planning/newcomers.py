@@ -6,7 +6,7 @@ Nobody who runs is touched, and a service is placed in full or left alone: what 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -29,7 +29,8 @@ from kwatt.planning.pairs import Want
 from kwatt.planning.pieces import Pieces
 from kwatt.planning.prices import names_of, prices_of
 
-_DEALS: Final = 4  # how often the watts of budgets are dealt out, each time by the choice before
+_DEALS: Final = 2  # how often the watts of budgets are dealt out again, by the choice before
+MANY: Final = 2000  # services from which on one packing is near enough to the best
 
 
 class Market(NamedTuple):
@@ -65,35 +66,70 @@ def place_newcomers(draft: Draft, services: Sequence[Service]) -> Market | None:
     return Market(relaxation, prices, is_all=columns is everything)
 
 
+class _Choice(NamedTuple):
+    """A column per service (`chosen`) and what columns are `paid` at prices; `watts` are those of a watt."""
+
+    chosen: Ints
+    paid: Ints
+    stock: Stock
+    watts: Ints
+
+
 def _packed(
     draft: Draft, capacity: Capacity, relaxation: Relaxation, prices: Prices, pieces: Pieces
 ) -> Packing:
-    """Seat all services, at prices that know of budgets too where these bind; return the best packing.
+    """Seat all services; where budgets bind, at prices that know of them. Return the best packing.
 
-    Only where everybody has a seat is it worth while to look for better places under each budget.
+    The more services, the less the way of packing matters, and the more it takes: many are packed once.
     """
-    columns, paid, stock = relaxation.columns, paid_at(relaxation, prices), _stock(relaxation)
-    chosen, bins = chosen_at(columns, paid, stock), Bins(draft.layout, draft.crowd)
-    best = _filled(Packing(bins, columns, pieces, paid, stock), chosen, stock)
-    for deal in range(_DEALS):
-        dealt = watts_of_nodes(capacity, columns, chosen)
-        if dealt is None or (deal and len(best.seats) < len(columns.starts)):
-            break
-        with_watts = relaxation_of(capacity, columns, dealt=dealt)
-        priced = prices_of(with_watts)
-        paid, stock = paid_at(with_watts, priced), _stock(with_watts)
-        chosen = chosen_at(columns, paid, stock)
-        surcharges = surcharges_at(capacity, columns, chosen, priced.watts) if deal else None
+    columns = relaxation.columns
+    plain = _choice_at(relaxation, prices)
+    dealt = _dealt_out(capacity, columns, plain)
+
+    def seated(choice: _Choice, *, densely: bool = False) -> Packing:
+        surcharges = None
+        if densely:
+            surcharges = surcharges_at(capacity, columns, choice.chosen, choice.watts)
         bins = Bins(draft.layout, draft.crowd, surcharges)
-        packing = Packing(bins, columns, pieces, paid, stock, dense_first=deal > 0)
-        best = min(best, _filled(packing, chosen, stock), key=lambda p: (-len(p.seats), p.cost))
-    return best
+        packing = Packing(bins, columns, pieces, choice.paid, choice.stock, dense_first=densely)
+        packing.seat_anyhow(packing.make_room(choice.chosen, choice.stock))
+        improve(packing)
+        return packing
+
+    if dealt is None:
+        return seated(plain)
+    everybody = len(columns.starts)
+    densely = seated(dealt, densely=True)
+    if everybody > MANY and len(densely.seats) == everybody:
+        return densely
+    found = [seated(plain), seated(dealt)]
+    if len(densely.seats) == everybody:
+        found.append(densely)
+        found += [seated(choice, densely=True) for choice in _dealt_again(capacity, columns, dealt)]
+    return min(found, key=lambda packing: (-len(packing.seats), packing.cost))
 
 
-def _filled(packing: Packing, chosen: Ints, stock: Stock) -> Packing:
-    packing.seat_anyhow(packing.make_room(chosen, stock))
-    improve(packing)
-    return packing
+def _choice_at(relaxation: Relaxation, prices: Prices) -> _Choice:
+    paid, stock = paid_at(relaxation, prices), _stock(relaxation)
+    return _Choice(chosen_at(relaxation.columns, paid, stock), paid, stock, prices.watts)
+
+
+def _dealt_out(capacity: Capacity, columns: Columns, before: _Choice) -> _Choice | None:
+    """Choose with the watts of budgets dealt out by the choice before; None where budgets don't bind."""
+    dealt = watts_of_nodes(capacity, columns, before.chosen)
+    if dealt is None:
+        return None
+    with_watts = relaxation_of(capacity, columns, dealt=dealt)
+    return _choice_at(with_watts, prices_of(with_watts))
+
+
+def _dealt_again(capacity: Capacity, columns: Columns, choice: _Choice) -> Iterator[_Choice]:
+    for _ in range(_DEALS):
+        after = _dealt_out(capacity, columns, choice)
+        if after is None or (after.chosen == choice.chosen).all():
+            return
+        yield after
+        choice = after
 
 
 def _stock(relaxation: Relaxation) -> Stock:

@@ -25,8 +25,9 @@ from kwatt.observation.values import Invalid, Notice, NoticeReason
 from kwatt.reconciler.store import Written
 from kwatt.status.budgets import BudgetFacts, describe_budget
 from kwatt.status.catalogue import describe_class, describe_profile
+from kwatt.status.placements import ServiceFacts
 from kwatt.status.routes import RouteFacts
-from kwatt.status.services import ServiceFacts, describe_service
+from kwatt.status.services import describe_service
 from kwatt.units import NO_POWER, Power, Throughput
 
 Status = TypeVar("Status", bound=BaseModel)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from kwatt.api.v1alpha1.inference_service import (
@@ -19,64 +17,35 @@ from kwatt.api.v1alpha1.measuring import Comparison, Figures
 from kwatt.api.v1alpha1.measuring import Measured as Shown
 from kwatt.api.v1alpha1.throughput import FollowedDemand
 from kwatt.energy.efficiency import per_joule
-from kwatt.model.keys import ServiceKey, Variant
-from kwatt.model.measurements import Measured
-from kwatt.model.npu import Basis, NpuClass, OperatingPoint, Profile
-from kwatt.model.plan import Placement, Reason, Unplaced, furthest
+from kwatt.model.npu import Basis
+from kwatt.model.plan import Reason, Unplaced, furthest
 from kwatt.status.conditions import Verdict, settled, timestamp
 from kwatt.status.measuring import (
     comparison,
     energy_part,
-    four_digits,
     kept_verdict,
     measured_part,
     measured_verdict,
 )
-from kwatt.status.routes import RouteFacts, routed
-from kwatt.units import NO_POWER, NO_THROUGHPUT, Power, Throughput, plain
+from kwatt.status.placements import (
+    ServiceFacts,
+    basis_of,
+    placements_of,
+    planned_of,
+    rate_text,
+)
+from kwatt.status.routes import routed
+from kwatt.units import NO_POWER, NO_THROUGHPUT, Throughput
 
-_WEAKEST = (Basis.MEASURED, Basis.VENDOR, Basis.ASSUMPTION)
 _TEXT_LIMIT = 1024
 _SHOWN = 8
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceFacts:
-    """All that the status of one service is made of.
-
-    `problem` says why the spec can't be used, `failure` what the API server refused, `target` is None
-    when the spec could not be read. `exceeded` names budgets over its nodes that are above their cap,
-    `unknown_class` says which NPUClasses it names and nobody has made. `moving`: replicas that leave do
-    the rate together with those that are ready already. `route` is None where it names no Gateway.
-    `measured` is None where nothing was ever read of it; until `measuring`, nobody has looked yet.
-    `followed` is the rate that follows the demand, None where it is fixed or nobody measured any yet.
-    """
-
-    key: ServiceKey
-    generation: int
-    previous: InferenceServiceStatus | None
-    target: Throughput | None
-    profile: Profile | None
-    classes: Mapping[str, NpuClass]
-    rows: tuple[Placement, ...]
-    unplaced: Unplaced | None
-    ready: Mapping[Variant, int]
-    problem: str | None = None
-    failure: str | None = None
-    exceeded: tuple[str, ...] = ()
-    unknown_class: str | None = None
-    moving: bool = False
-    route: RouteFacts | None = None
-    measured: Measured | None = None
-    measuring: bool = False
-    followed: Throughput | None = None
 
 
 def describe_service(facts: ServiceFacts, now: datetime) -> InferenceServiceStatus:
     """Return the whole status; equal facts give an equal status whatever `now` is."""
     previous = facts.previous or InferenceServiceStatus()
-    placements = _placements(facts)
-    planned = _planned(facts)
+    placements = placements_of(facts)
+    planned = planned_of(facts)
     measured = previous.measured
     if facts.measuring:
         measured = measured_part(facts.measured, previous.measured)
@@ -102,79 +71,9 @@ def _demand(
 ) -> FollowedDemand | None:
     if followed is None:
         return None
-    if previous is not None and previous.per_second == _rate(followed):
+    if previous is not None and previous.per_second == rate_text(followed):
         return previous
-    return FollowedDemand(per_second=_rate(followed), at=timestamp(now))
-
-
-def _placements(facts: ServiceFacts) -> tuple[PlacedOn, ...]:
-    rows: defaultdict[tuple[Variant, str], list[Placement]] = defaultdict(list)
-    for row in facts.rows:
-        rows[(row.variant, row.operating_point)].append(row)
-    left = dict(facts.ready)
-    return tuple(_placed_on(facts, key, rows[key], left) for key in sorted(rows))
-
-
-def _placed_on(
-    facts: ServiceFacts,
-    key: tuple[Variant, str],
-    rows: list[Placement],
-    left: dict[Variant, int],
-) -> PlacedOn:
-    variant, point = key
-    replicas = sum(row.replicas for row in rows)
-    ready = min(left.get(variant, 0), replicas)
-    left[variant] = left.get(variant, 0) - ready
-    return PlacedOn(
-        npu_class=variant.npu_class,
-        npus=variant.npus,
-        operating_point=point or "unknown",
-        replicas=replicas,
-        ready_replicas=ready,
-        per_second=_rate(sum((row.rate for row in rows), NO_THROUGHPUT)),
-        watts=_watts(sum((row.planned for row in rows), NO_POWER)),
-        basis=_basis(facts, variant, point),
-    )
-
-
-def _basis(facts: ServiceFacts, variant: Variant, point: str) -> Basis:
-    """Return the weakest basis among the class's figures and the point's."""
-    npu_class = facts.classes.get(variant.npu_class)
-    used = [p.basis for p in _points(facts.profile, variant, point)] or [Basis.ASSUMPTION]
-    used.append(npu_class.basis if npu_class else Basis.ASSUMPTION)
-    return max(used, key=_WEAKEST.index)
-
-
-def _points(profile: Profile | None, variant: Variant, point: str) -> list[OperatingPoint]:
-    points = profile.points if profile else ()
-    return [
-        p
-        for p in points
-        if (p.npu_class, p.npus, p.name) == (variant.npu_class, variant.npus, point)
-    ]
-
-
-def _planned(facts: ServiceFacts) -> Planned | None:
-    if not facts.rows:
-        return None
-    rate = sum((row.rate for row in facts.rows), NO_THROUGHPUT)
-    power = sum((row.planned for row in facts.rows), NO_POWER)
-    reserved = sum((row.reserved for row in facts.rows), NO_POWER)
-    points = [
-        p for row in facts.rows for p in _points(facts.profile, row.variant, row.operating_point)
-    ]
-    scopes = {p.scope for p in points}
-    return Planned(
-        per_second=_rate(rate),
-        watts=_watts(power),
-        reserved_watts=_watts(reserved),
-        units_per_joule=four_digits(per_joule(rate, power)),
-        scope=scopes.pop() if len(scopes) == 1 else None,
-        basis=max(
-            (_basis(facts, row.variant, row.operating_point) for row in facts.rows),
-            key=_WEAKEST.index,
-        ),
-    )
+    return FollowedDemand(per_second=rate_text(followed), at=timestamp(now))
 
 
 def _verdicts(facts: ServiceFacts, placements: tuple[PlacedOn, ...]) -> tuple[Verdict, ...]:
@@ -239,7 +138,7 @@ def _placed(facts: ServiceFacts) -> Verdict:
     nearly = furthest(facts.unplaced.rejections)
     reason = nearly.reason if nearly else Reason.NO_MATCHING_PROFILE
     served = (facts.target or NO_THROUGHPUT) - facts.unplaced.shortfall
-    parts = [f"serves {_rate(served)} of {_rate(facts.target or NO_THROUGHPUT)} per second"]
+    parts = [f"serves {rate_text(served)} of {rate_text(facts.target or NO_THROUGHPUT)} per second"]
     parts += [nearly.message] if nearly else []
     if facts.unplaced.nearest:
         parts.append("it would fit with " + facts.unplaced.nearest[0].change)
@@ -251,7 +150,7 @@ def _where(facts: ServiceFacts) -> str:
     assumed = set()
     for row in facts.rows:
         replicas[row.variant.npu_class] += row.replicas
-        if _basis(facts, row.variant, row.operating_point) is Basis.ASSUMPTION:
+        if basis_of(facts, row.variant, row.operating_point) is Basis.ASSUMPTION:
             assumed.add(row.variant.npu_class)
     where = ", ".join(f"{count} on {name}" for name, count in sorted(replicas.items()))
     note = f"; figures for {', '.join(sorted(assumed))} are assumptions" if assumed else ""
@@ -279,7 +178,7 @@ def _throughput_met(facts: ServiceFacts, ready: Verdict) -> Verdict:
     if ready.holds:
         return Verdict("ThroughputMet", True, "Planned", "the ready replicas sustain it as planned")
     if facts.unplaced is not None and facts.rows and not facts.problem:
-        short = f"{_rate(facts.unplaced.shortfall)} per second are not served"
+        short = f"{rate_text(facts.unplaced.shortfall)} per second are not served"
         return Verdict("ThroughputMet", False, "Shortfall", short)
     return Verdict("ThroughputMet", False, ready.reason, ready.message)
 
@@ -301,7 +200,7 @@ def _summary(
 ) -> ServiceSummary:
     ready = sum(p.ready_replicas for p in placements)
     wanted = sum(p.replicas for p in placements)
-    target = _rate(facts.target) if facts.target else "?"
+    target = rate_text(facts.target) if facts.target else "?"
     failing = next((v for v in verdicts if v.type in ("Accepted", "Ready") and not v.holds), None)
     return ServiceSummary(
         npu_class=",".join(sorted({p.npu_class for p in placements}))[:_TEXT_LIMIT] or None,
@@ -315,7 +214,7 @@ def _summary(
 
 def _shortfall(unplaced: Unplaced) -> Shortfall:
     return Shortfall(
-        shortfall_per_second=_rate(unplaced.shortfall),
+        shortfall_per_second=rate_text(unplaced.shortfall),
         rejections=tuple(
             ClassRejection(
                 npu_class=r.npu_class, reason=str(r.reason), message=r.message[:_TEXT_LIMIT]
@@ -324,11 +223,3 @@ def _shortfall(unplaced: Unplaced) -> Shortfall:
         ),
         nearest=tuple(n.change[:_TEXT_LIMIT] for n in unplaced.nearest[:_SHOWN]),
     )
-
-
-def _rate(rate: Throughput) -> str:
-    return plain(rate.micros, 10**6)
-
-
-def _watts(power: Power) -> str:
-    return plain(power.milliwatts, 1000)

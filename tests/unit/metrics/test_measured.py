@@ -81,6 +81,7 @@ def test_what_was_never_measured_is_absent_and_not_zero() -> None:
 
     assert shown(metrics, "kwatt_service_measured_watts", **NAMED, scope="") is None
     assert shown(metrics, "kwatt_service_measured_units_per_second", **NAMED) is None
+    assert shown(metrics, "kwatt_service_energy_joules_total", **NAMED) is None
     assert shown(metrics, "kwatt_measurements_timestamp_seconds") == NOW.timestamp()
     assert shown(Metrics(), "kwatt_measurements_timestamp_seconds") is None
 

@@ -150,3 +150,10 @@ def test_a_service_is_above_no_cap_that_only_comes() -> None:
 
     assert reason(kept, "WithinPowerBudget") == "WithinCap"
     assert reason(exceeded, "WithinPowerBudget") == "PowerBudgetExceeded"
+
+
+def test_of_a_status_that_another_version_wrote_the_energy_is_kept() -> None:
+    energy = {"joules": "12.5", "since": "2026-11-22T12:00:00Z", "unmeasuredSeconds": 3}
+    seen = own(status={"energy": energy, "placements": "what is this?"})
+
+    assert described(seen, findings(world()))["energy"] == energy

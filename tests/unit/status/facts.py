@@ -17,8 +17,8 @@ from kwatt.model.plan import BudgetUse, Placement, Reason, Rejection, Relaxation
 from kwatt.model.snapshot import Coming
 from kwatt.status.budgets import BudgetFacts
 from kwatt.status.catalogue import describe_class, describe_profile
+from kwatt.status.placements import ServiceFacts
 from kwatt.status.routes import RouteFacts
-from kwatt.status.services import ServiceFacts
 from kwatt.units import Power
 
 KEY = ServiceKey("city", "traffic")

@@ -9,7 +9,8 @@ import builders as b
 from kwatt.api.v1alpha1.inference_service import InferenceServiceStatus
 from kwatt.model.measurements import Counted, Loss, Measured
 from kwatt.model.npu import Baseline, Basis, Scope
-from kwatt.status.services import ServiceFacts, describe_service
+from kwatt.status.placements import ServiceFacts
+from kwatt.status.services import describe_service
 from kwatt.units import Energy
 from unit.status.facts import service_facts
 
