@@ -100,12 +100,22 @@ def commands(page: Path) -> list[tuple[str, list[str]]]:
 
 
 def shown(line: str, output: str) -> bool:
-    """Tell whether one line of the output has all words of a line of the page, ages left out."""
+    """Tell whether a line of the output has the words of a line of the page in order, ages left out."""
     words = [word for word in line.split() if not re.fullmatch(r"\d+m?s", word)]
-    return any(
-        set(words) <= set(told.replace("(", " ").split()) or line in told
-        for told in output.splitlines()
-    )
+    return any(line in told or _in_order(words, told.split()) for told in output.splitlines())
+
+
+def _in_order(words: list[str], told: list[str]) -> bool:
+    left = iter(told)
+    return all(word in left for word in words)
+
+
+def test_what_is_printed_is_compared() -> None:
+    printed = "NAME   READY  AGE\nassistant  True  7s"
+
+    assert shown("assistant  True  4s", printed)
+    assert not shown("assistant  False  4s", printed)
+    assert not shown("5 of 5 services placed", "1 of 5 services placed")
 
 
 def test_every_block_is_one_that_is_run() -> None:
