@@ -19,7 +19,7 @@ from kwatt.planning.layout import Ints
 KEPT: Final = 12  # columns per service that take part, those cheapest where no kind is full
 _ROUNDS: Final = 400
 _PATIENCE: Final = 8  # rounds without a better bound before the step shrinks
-_FIRST_STEP, _LEAST_STEP, _SHRINK = 0.3, 1e-5, 0.6
+_FIRST_STEP, _LEAST_STEP, _SHRINK = 0.3, 1e-3, 0.6
 _NONE: Final = 2**61
 _DEAREST: Final = 2**58  # what a column may cost at any price
 
