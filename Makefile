@@ -70,6 +70,9 @@ bench: setup tools ## Measure against plain Deployments in one run, print the ta
 bench-planner: setup ## Planner against baselines, bound and clock: hours; goes on where it was stopped
 	@$(BIN)/python tests/bench/planner/run.py --write-docs
 
+chaos: setup tools ## Every fault under churn with an observer on the caps, 10,000 fuzzed objects: an hour or two
+	@$(BIN)/python tests/chaos/run.py --full --write-docs
+
 image: ## Build the operator's image with docker or podman; BASE=... names another base
 	@$(PYTHON) tests/release/image.py
 
@@ -90,4 +93,4 @@ lock: setup ## Resolve and lock the Python packages anew, with hashes and withou
 clean: ## Remove what was built here; the cache of control-plane programs stays
 	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test check bench bench-planner image chart sbom release lock clean
+.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test check bench bench-planner chaos image chart sbom release lock clean
