@@ -218,7 +218,7 @@ def full_disk(stage: Stage, full: bool) -> str:
 
 def _again(stage: Stage) -> None:
     starts = stage.operator.starts
-    stage.operator.signal(signal.SIGKILL)
+    stage.operator.signal(signal.SIGTERM)
     wait_until(lambda: stage.operator.starts > starts, 60, "another start")
     wait_until(stage.operator.leads, 90, "the operator to lead")
 

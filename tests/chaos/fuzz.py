@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import copy
 import random
+from collections.abc import Callable
 from typing import Any
 
 from bench import load
 from e2e import worlds
 
 Body = dict[str, Any]
+Value = Callable[[random.Random, Any], Any]
 TEXTS = (
     "",
     " ",
@@ -50,9 +52,11 @@ def objects(number: int, seed: int) -> list[Body]:
 def _object(rng: random.Random, index: int) -> Body:
     body = copy.deepcopy(rng.choice(_sound(f"fuzz-{index:05d}")))
     for _ in range(rng.choice((0, 1, 1, 1, 2, 3, 8))):
-        _mutate(rng, body["spec"])
+        _mutate(rng, body["spec"], _value)
+    if rng.random() < 0.1:
+        _mutate(rng, body["spec"], _giant)
     if rng.random() < 0.05:
-        body["spec"] = _value(rng, body["spec"])
+        body["spec"] = rng.choice((_value, _giant))(rng, body["spec"])
     if rng.random() < 0.05:
         body["metadata"]["labels"] = {
             "kwatt.dev/service": "steady-0",
@@ -87,50 +91,52 @@ def _sound(name: str) -> tuple[Body, ...]:
     )
 
 
-def _mutate(rng: random.Random, root: Any) -> None:
+def _mutate(rng: random.Random, root: Any, value: Value) -> None:
     """Change one part of a value, in place."""
-    parent = root
-    while True:
-        keys = list(parent) if isinstance(parent, dict) else list(range(len(parent)))
-        if not keys:
-            return
-        key = rng.choice(keys)
-        if isinstance(parent[key], dict | list) and parent[key] and rng.random() < 0.75:
-            parent = parent[key]
-            continue
-        break
-    if key == "nodeSelector":
+    parent, key = _part(rng, root)
+    if key is None or key == "nodeSelector":
         return  # a selector that matches the nodes of the others would be no fault but a decision
     match rng.randrange(5):
         case 0:
             del parent[key]
         case 1 if isinstance(parent, dict):
-            parent[rng.choice(TEXTS) or "unknown"] = _value(rng, parent[key])
+            parent[rng.choice(TEXTS) or "unknown"] = value(rng, parent[key])
         case 2 if isinstance(parent, list):
-            parent.extend(copy.deepcopy(parent) * rng.choice((1, 5, 100)))
+            parent.append(copy.deepcopy(parent[key]))
         case _:
-            parent[key] = _value(rng, parent[key])
+            parent[key] = value(rng, parent[key])
+
+
+def _part(rng: random.Random, root: Any) -> tuple[Any, Any]:
+    """Walk to a random part of a value; return what holds it, and its key there (None: nothing does)."""
+    parent, key = root, None
+    while isinstance(parent, dict | list) and parent:
+        key = rng.choice(list(parent) if isinstance(parent, dict) else range(len(parent)))
+        if not isinstance(parent[key], dict | list) or not parent[key] or rng.random() < 0.25:
+            break
+        parent = parent[key]
+    return parent, key
 
 
 def _value(rng: random.Random, before: Any) -> Any:
     """Return another value than what was there."""
-    match rng.randrange(9):
-        case 0:
-            return None
-        case 1:
-            return rng.choice((True, False))
-        case 2:
-            return [copy.deepcopy(before)] * rng.choice((0, 1, 300))
-        case 3:
-            return {rng.choice(TEXTS) or "key": copy.deepcopy(before)}
-        case 4:
-            return _nested(rng.choice((5, 60, 900)))
-        case 5:
-            return "y" * rng.choice((300, 20_000, 400_000))
-        case 6 | 7:
-            return rng.choice(NUMBERS)
-        case _:
-            return rng.choice(TEXTS)
+    return rng.choice(
+        (
+            None,
+            rng.choice((True, False)),
+            [before] * rng.choice((0, 1, 2)),
+            {rng.choice(TEXTS) or "key": before},
+            rng.choice(NUMBERS),
+            rng.choice(NUMBERS),
+            rng.choice(TEXTS),
+            rng.choice(TEXTS),
+        )
+    )
+
+
+def _giant(rng: random.Random, before: Any) -> Any:
+    """Return a value that is long, wide or deep; one object gets one at most."""
+    return rng.choice(("y" * 20_000, "y" * 700_000, [before] * 300, _nested(60), _nested(200)))
 
 
 def _nested(depth: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from chaos.fuzz import objects
 from chaos.stage import AWAY, Stage
 from e2e.harness import condition
 
-AT_ONCE = 100  # objects that exist together; then they make room for the next
+http.client._MAXHEADERS = 10_000  # type: ignore[attr-defined]  # a warning for each unknown field
+AT_ONCE = 250  # objects that exist together; then they make room for the next
 CANARY = "canary"
 LISTS = {
     "InferenceService": f"namespaces/{load.NAMESPACE}/inferenceservices",

@@ -34,7 +34,7 @@ def main() -> int:
     with staged(SIZE, chosen.seed) as stage:
         outcomes = [judge(stage, one, chosen.full, chosen.seed) for one in scenarios]
         if not chosen.only or FUZZ in chosen.only:
-            fuzzed = fuzz(stage, OBJECTS[chosen.full], chosen.seed)
+            fuzzed = fuzz(stage, chosen.objects or OBJECTS[chosen.full], chosen.seed)
     text = report.page(outcomes, SIZE, chosen.seed, fuzzed, full=chosen.full)
     print(text)
     if chosen.write_docs:
@@ -51,6 +51,7 @@ def _chosen() -> argparse.Namespace:
     which.add_argument("--full", action="store_true", help="an hour or two")
     which.add_argument("--selection", action="store_true", help="as CI does")
     parser.add_argument("--only", action="append", metavar="NAME", help="a scenario, by its name")
+    parser.add_argument("--objects", type=int, help="how many fuzzed ones (default: 10,000 or 300)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--write-docs", action="store_true", help=f"write {report.PAGE.name}")
     return parser.parse_args()
