@@ -34,12 +34,14 @@ class Scenario:
 
     `blind`: the operator cannot see meanwhile; caps and classes rest then, for nobody can keep what
     he cannot know. `moves`: pods of services that nobody touched may go, since their nodes do.
+    `fails`: a cycle may fail by the fault itself.
     """
 
     name: str
     act: Act
     blind: bool = False
     moves: bool = False
+    fails: bool = False
 
 
 def kills(stage: Stage, full: bool) -> str:
@@ -312,7 +314,7 @@ SCENARIOS = (
     Scenario("nodes flapping", flapping, moves=True),
     Scenario("rack lost", rack_lost, moves=True),
     Scenario("log device full", full_disk),
-    Scenario("memory limit", memory_limit),
+    Scenario("memory limit", memory_limit, fails=True),
     Scenario("CRDs deleted", definitions, blind=True, moves=True),
     Scenario("a day of churn", day),
     Scenario("telemetry gone", telemetry),

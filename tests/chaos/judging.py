@@ -20,7 +20,7 @@ DEADLINE = 240.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a scenario; the first three must be empty."""
+    """What came of a scenario; the five lists must be empty."""
 
     name: str
     what: str
@@ -28,6 +28,7 @@ class Outcome:
     lost: tuple[str, ...]
     phantoms: tuple[str, ...]
     shrunk: tuple[str, ...]
+    failed: tuple[str, ...]
     energies: int
     changes: int
     restarts: int
@@ -42,7 +43,7 @@ class Outcome:
     @property
     def problems(self) -> list[str]:
         """Return all that must not be."""
-        return [*self.violations, *self.lost, *self.phantoms, *self.shrunk]
+        return [*self.violations, *self.lost, *self.phantoms, *self.shrunk, *self.failed]
 
 
 @dataclass
@@ -86,6 +87,7 @@ def judge(stage: Stage, scenario: Scenario, full: bool, seed: int) -> Outcome:
     """Run one scenario; return what came of it."""
     say(f"{scenario.name} ...")
     begun, before, starts = time.monotonic(), stage.steady_pods(), stage.operator.starts
+    logged = len(stage.operator.text())
     observer, meter = Observer(stage.cluster.kubeconfig).start(), Meter(stage)
     churn = PatientChurn(stage.api, stage.size, seed)
     with meter.following():
@@ -107,6 +109,7 @@ def judge(stage: Stage, scenario: Scenario, full: bool, seed: int) -> Outcome:
             lost=(*failure, *lost, *(f"steady pod {uid} on {before[uid]} went" for uid in gone)),
             phantoms=tuple(phantoms),
             shrunk=tuple(meter.shrunk),
+            failed=() if scenario.fails else _failures(stage.operator.text()[logged:]),
             energies=len(meter.seen),
             changes=sum(churn.counts.values()),
             restarts=stage.operator.starts - starts,
@@ -114,6 +117,11 @@ def judge(stage: Stage, scenario: Scenario, full: bool, seed: int) -> Outcome:
             converged_seconds=took,
         )
     )
+
+
+def _failures(log: str) -> tuple[str, ...]:
+    """Return the lines of a log that tell of a cycle that ended by a fault of its own."""
+    return tuple(line for line in log.splitlines() if "cycle failed" in line)
 
 
 def _acted(stage: Stage, scenario: Scenario, full: bool) -> tuple[str, list[str]]:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,9 @@ class Proxy:
             "reason": reasons.get(status, "InternalError"),
             "code": status,
         }
+        if status == HTTPStatus.GONE:  # a watch is told so within the stream
+            told = json.dumps({"type": "ERROR", "object": body})
+            return web.Response(text=told + "\n", content_type="application/json")
         headers = {"Retry-After": "1"} if status == 429 else {}
         return web.Response(
             status=status, text=json.dumps(body), content_type="application/json", headers=headers
