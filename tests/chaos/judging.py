@@ -14,7 +14,7 @@ from chaos.stage import AWAY, PatientChurn, Stage
 from cluster.cluster import ClusterError
 from e2e.observer import Observer
 
-SETTLED_SECONDS = 5.0  # from the last change of a cap until the operator is blinded
+SETTLED_SECONDS = 4.0  # from the last change of a cap until the operator is blinded
 DEADLINE = 240.0
 
 
@@ -93,7 +93,7 @@ def judge(stage: Stage, scenario: Scenario, full: bool, seed: int) -> Outcome:
     with meter.following():
         churn.start()
         if scenario.blind:
-            stage.wait(3.0)
+            stage.wait(1.0)
             churn.caps = False
             stage.wait(SETTLED_SECONDS)
         what, failure = _acted(stage, scenario, full)

@@ -30,12 +30,12 @@ def page(
     outcomes: Sequence[Outcome], size: Size, seed: int, fuzzed: Fuzzed | None, *, full: bool
 ) -> str:
     """Return the page as Markdown."""
-    how = "full" if full else "selection"
+    how = "--full" if full else "each fault for seconds only: --short"
     machine = f"{os.cpu_count()} CPUs, {platform.machine()}, Python {platform.python_version()}"
     lines = [
         "# Faults",
         "",
-        f"`make chaos` ({how}, seed {seed}) on {time.strftime('%Y-%m-%d')}: {machine}; "
+        f"`tests/chaos/run.py` ({how}, seed {seed}) on {time.strftime('%Y-%m-%d')}: {machine}; "
         f"{size.nodes} simulated nodes in {len(size.racks)} racks, about {size.services} services.",
         "Etcd, API server, controllers and scheduler are real, nodes and pods are KWOK's. Services,",
         "rates and caps change all the time; caps rest while a fault keeps the operator from seeing",

@@ -1,6 +1,6 @@
 """Try every fault under churn, then fuzzed objects, then a day of churn; print the table.
 
-    python tests/chaos/run.py --full|--selection [--only NAME] [--seed N] [--write-docs]
+    python tests/chaos/run.py --full|--short|--selection [--only NAME] [--seed N] [--write-docs]
 
 NAME is that of a fault, or "fuzzed objects".
 """
@@ -29,7 +29,8 @@ OBJECTS = {True: 10_000, False: 300}  # by whether all is run
 def main() -> int:
     """Run the chosen scenarios; the status is 1 when one of them failed."""
     chosen = _chosen()
-    scenarios = [one for one in SCENARIOS if not chosen.only or one.name in chosen.only]
+    wanted = chosen.only or [one.name for one in SCENARIOS if one.selected or not chosen.selection]
+    scenarios = [one for one in SCENARIOS if one.name in wanted]
     fuzzed = None
     with staged(SIZE, chosen.seed) as stage:
         outcomes = [judge(stage, one, chosen.full, chosen.seed) for one in scenarios]
@@ -49,7 +50,8 @@ def _chosen() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--full", action="store_true", help="an hour or two")
-    which.add_argument("--selection", action="store_true", help="as CI does")
+    which.add_argument("--selection", action="store_true", help="what CI tries, each for seconds")
+    which.add_argument("--short", action="store_true", help="every fault for seconds")
     parser.add_argument("--only", action="append", metavar="NAME", help="a scenario, by its name")
     parser.add_argument("--objects", type=int, help="how many fuzzed ones (default: 10,000 or 300)")
     parser.add_argument("--seed", type=int, default=1)
