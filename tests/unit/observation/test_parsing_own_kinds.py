@@ -102,7 +102,7 @@ def test_a_route_goes_to_a_port_of_the_template() -> None:
             "is 9000, which is no containerPort with TCP in spec.template; add it there",
         ),
         (
-            routed({"containerPort": "8000"}, {"name": "http"}),
+            routed({"name": "http"}),
             "spec.route",
             "needs a port to go to",
         ),
