@@ -78,6 +78,9 @@ bench-planner: setup ## Planner against baselines, bound and clock: hours; goes 
 bench-demand: setup ## A rate that follows the demand against a fixed peak and an autoscaler's rule: a minute
 	@$(BIN)/python tests/bench/demand.py --write-docs
 
+chaos: setup tools ## Every fault under churn with an observer on the caps, 10,000 fuzzed objects: an hour or two
+	@$(BIN)/python tests/chaos/run.py --full --write-docs
+
 image: ## Build the operator's image with docker or podman; BASE=... names another base
 	@$(PYTHON) tests/release/image.py
 
@@ -107,4 +110,4 @@ lock: setup ## Resolve and lock the Python packages anew, with hashes and withou
 clean: ## Remove what was built here; the cache of control-plane programs stays
 	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test e2e-kind check bench bench-planner bench-demand image chart sbom release docs lock clean
+.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test e2e-kind check bench bench-planner bench-demand chaos image chart sbom release docs lock clean

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,8 @@ class Chaos:
 class Churn(threading.Thread):
     """Changes services and caps without pause; the same seed makes the same changes in the same order."""
 
+    pause = PAUSE_SECONDS
+
     def __init__(self, api: Api, size: Size, seed: int) -> None:
         super().__init__(daemon=True)
         self.counts: dict[str, int] = {}
@@ -65,15 +67,19 @@ class Churn(threading.Thread):
     def run(self) -> None:
         """Change something, wait, and so on."""
         acts = {self._rate: 4, self._add: 2, self._remove: 2, self._cap: 2}
-        while not self._end.wait(self._random.expovariate(1 / PAUSE_SECONDS)):
+        while not self._end.wait(self._random.expovariate(1 / self.pause)):
             act = self._random.choices(list(acts), list(acts.values()))[0]
             try:
-                act()
+                self.make(act)
             except (ApiError, OSError) as error:
                 self.failure = f"{act.__name__}: {error}"
                 return
-            name = act.__name__.strip("_")
-            self.counts[name] = self.counts.get(name, 0) + 1
+
+    def make(self, act: Callable[[], None]) -> None:
+        """Make one change and count it."""
+        act()
+        name = act.__name__.strip("_")
+        self.counts[name] = self.counts.get(name, 0) + 1
 
     def stop(self) -> None:
         """End after the change that is being made."""
@@ -158,12 +164,12 @@ def _converge(on: Ground, operator: Operator) -> tuple[float, list[str]]:
     operator.start()
     wait_for_cycle(operator)
     with contextlib.suppress(TimeoutError):
-        wait_until(lambda: not _unsettled(on.api), 240, "all services settled")
+        wait_until(lambda: not unsettled(on.api), 240, "all services settled")
     last = settle(on, 300)
-    return max(last, killed) - killed, _unsettled(on.api)
+    return max(last, killed) - killed, unsettled(on.api)
 
 
-def _unsettled(api: Api) -> list[str]:
+def unsettled(api: Api) -> list[str]:
     """Name the services whose status is not about their last change, or that lack planned replicas."""
     return [body["metadata"]["name"] for body in api.list(SERVICES)["items"] if not _settled(body)]
 

@@ -128,17 +128,24 @@ class Operator:
     """`kwatt run` as a process of its own, with the operator's own rights."""
 
     def __init__(self, cluster: Cluster, name: str = "operator", *args: str) -> None:
-        self._kubeconfig = least_privilege(cluster)
-        self._args = args
+        self.kubeconfig = least_privilege(cluster)
+        self.env: dict[str, str] = {}  # on top of this process's own
         self.log = Path(tempfile.mkdtemp(prefix="kwatt-log-")) / f"{name}.log"
+        self.output = self.log
+        self._args = args
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Operator:
         """Start it; a second call starts it again."""
-        env = {**os.environ, "KUBECONFIG": str(self._kubeconfig), "PYTHONUNBUFFERED": "1"}
+        env = {
+            **os.environ,
+            "KUBECONFIG": str(self.kubeconfig),
+            "PYTHONUNBUFFERED": "1",
+            **self.env,
+        }
         own = ["--port", "0", "--namespace", "kwatt-system"]
         command = [sys.executable, "-m", "kwatt", "run", *own, *self._args]
-        with self.log.open("ab") as log:
+        with self.output.open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, env=env, cwd=REPO
             )

@@ -424,7 +424,7 @@ class Observer:
     """Four watches, each in a thread of its own; `history` replays what they saw."""
 
     def __init__(self, kubeconfig: Path) -> None:
-        self._server, self._context, self._headers = _access(kubeconfig)
+        self._server, self._context, self._headers = access(kubeconfig)
         self._records: list[Record] = []
         self._begin: dict[str, int] = {}
         self._listed = {kind: threading.Event() for kind in PATHS}
@@ -531,7 +531,7 @@ def _key(body: Body) -> str:
     return f"{metadata.get('namespace', '')}/{metadata['name']}".removeprefix("/")
 
 
-def _access(kubeconfig: Path) -> tuple[str, ssl.SSLContext, dict[str, str]]:
+def access(kubeconfig: Path) -> tuple[str, ssl.SSLContext, dict[str, str]]:
     """Read server and credentials of the current context, all of them inline in the file."""
     config = yaml.safe_load(kubeconfig.read_text())
     context = _named(config["contexts"], config["current-context"])["context"]

@@ -55,7 +55,8 @@ class Informer:
     """Feeds one target from one resource.
 
     With `watch=False` it only lists; then somebody else (kopf) watches and passes what it sees to
-    `offer`, which sorts out what is old.
+    `offer`, which sorts out what is old. Where that watch has lost its place, kopf lists anew and never
+    says what is gone; it is told by an object that kopf lists though it knew it. Then this lists too.
     """
 
     def __init__(
@@ -82,6 +83,8 @@ class Informer:
         self._caught_up = 0
         self._list_at = -math.inf
         self._failures = 0
+        self._told: set[str] = set()  # uids that the watch of somebody else has passed on
+        self._lost_place = asyncio.Event()
 
     @property
     def drift(self) -> int:
@@ -111,11 +114,22 @@ class Informer:
     def offer(self, event_type: str | None, body: Body) -> None:
         """Pass an event on if it is news; kopf calls what it lists None."""
         seen = sighting_of(body)
+        if not self._watch:
+            self._note_told(event_type, seen.uid)
         if event_type == "DELETED":
             if self._ledger.remove(seen, time.monotonic()):
                 self._hand(event_type, body)
         elif self._ledger.put(seen):
             self._hand(event_type or "ADDED", body)
+
+    def _note_told(self, event_type: str | None, uid: str) -> None:
+        if event_type is None and uid in self._told:
+            self._told.clear()  # so that the rest of the same list is no further reason
+            self._lost_place.set()
+        if event_type == "DELETED":
+            self._told.discard(uid)
+        else:
+            self._told.add(uid)
 
     async def run(self) -> NoReturn:
         """Follow the resource until cancelled, whatever the API server does."""
@@ -132,14 +146,17 @@ class Informer:
             await asyncio.sleep(wait if self._failures else max(floor, 0.0))
 
     async def _step(self) -> None:
-        if self._version is None or time.monotonic() >= self._list_at:
+        if self._version is None or time.monotonic() >= self._list_at or self._lost_place.is_set():
+            self._lost_place.clear()
             await self._list()
         remaining = self._list_at - time.monotonic()
         if self._watch:
             await self._follow(max(1, math.ceil(remaining)))
         else:
             self._failures = 0
-            await asyncio.sleep(max(0.0, remaining))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, remaining)):
+                    await self._lost_place.wait()
 
     async def _list(self) -> None:
         self._list_at = time.monotonic() + self._pace.backoff.cap  # if this one fails

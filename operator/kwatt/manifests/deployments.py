@@ -126,7 +126,7 @@ def _pod_template(workload: Workload, scale: Scale, labels: dict[str, str]) -> d
     if workload.priority_class:
         pod_spec["priorityClassName"] = workload.priority_class
     # The annotation also makes sure that there is a map to which releasing a pod can add its own.
-    annotations = {"kubectl.kubernetes.io/default-container": first["name"]}
+    annotations = {"kubectl.kubernetes.io/default-container": first.get("name") or ""}
     return {
         "metadata": {
             **metadata,

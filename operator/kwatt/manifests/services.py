@@ -54,8 +54,8 @@ def _ports(template: Json) -> list[dict[str, Any]]:
     found: dict[tuple[int, str], dict[str, Any]] = {}
     taken: set[str] = set()
     for port in (port for container in containers for port in container.get("ports") or []):
-        number, protocol = int(port["containerPort"]), str(port.get("protocol", "TCP"))
-        if (number, protocol) in found:
+        number, protocol = int(port.get("containerPort") or 0), str(port.get("protocol", "TCP"))
+        if not number or (number, protocol) in found:
             continue
         name = str(port.get("name") or "")
         if not name or name in taken:

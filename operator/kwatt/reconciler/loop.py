@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 from kwatt.cluster.backoff import Backoff, chance
 from kwatt.cluster.informer import Informer
 from kwatt.cluster.lease import Lease
+from kwatt.errors import Unavailable
 from kwatt.metrics import Metrics
 from kwatt.reconciler.alarm import Again, Alarm
 from kwatt.reconciler.cycle import Cycle
@@ -68,15 +69,23 @@ class Loop:
     async def _once(self) -> Again:
         try:
             again = await self._cycle.run(wall_clock())
+        except Unavailable as error:  # pods could not be listed: nothing is wrong with the cycle
+            wait = self._fail("Unavailable")
+            _LOG.warning("cycle put off wait=%.1fs error=%s", wait, error)
+            return Again(wait)
         except Exception:  # one bad cycle must not end the loop; caps hold without it
-            self._failures += 1
-            wait = _BACKOFF.seconds(self._failures, chance())
-            self._metrics.failed("Cycle", "Exception")
+            wait = self._fail("Exception")
             _LOG.exception("cycle failed failures=%d wait=%.1fs", self._failures, wait)
             return Again(wait)
         self._failures = 0
         seconds = None if again.seconds is None else max(again.seconds, _PAUSE_SECONDS)
         return Again(seconds, again.at)
+
+    def _fail(self, error: str) -> float:
+        """Count a cycle that was not finished; return the seconds until the next."""
+        self._failures += 1
+        self._metrics.failed("Cycle", error)
+        return _BACKOFF.seconds(self._failures, chance())
 
     async def _sleep(self, again: Again) -> None:
         """Wait for a poke, or until it is time to look again."""

@@ -273,6 +273,21 @@ class TestWithoutWatch:
 
         await until(lambda: store.log == [("ADDED", "a"), ("forget", "uid-a")])
 
+    async def test_it_lists_at_once_when_the_watch_of_the_others_has_lost_its_place(
+        self, api, say, start, until
+    ):
+        store = Store()
+        api.script("LIST", say.page([say.pod("a", 3), say.pod("b", 4)], 9), say.page([], 20))
+        informer = start(store, watch=False)
+        await until(informer.synced.is_set)
+        informer.offer(None, say.pod("a", 3))
+        informer.offer("ADDED", say.pod("b", 4))
+
+        informer.offer(None, say.pod("b", 4))
+
+        await until(lambda: store.versions == {})
+        assert len(api.requests("LIST")) == 2
+
     async def test_an_object_that_could_not_be_taken_is_tried_at_the_next_list(
         self, api, say, start, until
     ):

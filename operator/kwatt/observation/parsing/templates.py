@@ -15,6 +15,7 @@ from kwatt.model.snapshot import PodShape
 from kwatt.observation.parsing.demands import REQUIRED, shape_of
 from kwatt.observation.parsing.reading import (
     Body,
+    read_integer,
     read_items,
     read_mapping,
     read_text,
@@ -35,13 +36,26 @@ def checked_shape(template: Body, path: str) -> PodShape:
     if read_items(spec, "schedulingGates", path):
         raise InvalidInput(path + "schedulingGates", "must not be set; KWatt adds its own gate")
     _refuse_affinity(spec, path)
+    metadata = read_mapping(template, "metadata", path.removesuffix("spec."))
+    for key in ("labels", "annotations"):
+        read_mapping(metadata, key, f"{path.removesuffix('spec.')}metadata.")
+    read_items(spec, "tolerations", path)
     for container in _containers(spec, path):
+        _check_container(container, f"{path}containers.")
         if names.WATTS in _asked_by(container, path):
             raise InvalidInput(
                 path + "containers",
                 f"{_name(container)} asks for {names.WATTS}; remove it, KWatt sets it",
             )
     return shape_of(spec, path)
+
+
+def _check_container(container: Body, path: str) -> None:
+    """Refuse what no Service and no Deployment could be built from."""
+    read_text(container, "name", path)  # the API server says it when there is none
+    read_items(container, "env", path)
+    for port in read_items(container, "ports", path):
+        read_integer(port, "containerPort", f"{path}ports.")
 
 
 def asked_resources(template: Body, path: str) -> dict[str, str]:

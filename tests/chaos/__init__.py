@@ -1,0 +1,1 @@
+"""Faults under churn, and fuzzed objects, on a real control plane."""
