@@ -16,24 +16,12 @@ from pathlib import Path
 import yaml
 
 from cluster.cluster import Cluster
+from e2e.fakes import CITY_COUNTERS, CITY_LOADS
 from e2e.harness import REPO, Body, Kubectl, Operator, eventually
 from prometheus.queries import ALERTS
 from prometheus.server import Prometheus, prometheus
 
 _EXAMPLES = REPO / "examples"
-_SCENARIO = _EXAMPLES / "load" / "demo.scenario"
-_COUNTERS: dict[str, Body] = {
-    "assistant": {"runtime": "FuriosaLLM"},
-    "food-identification": {"runtime": "KServe", "unit": "images"},
-    "hazard-detection": {
-        "runtime": "Custom",
-        "port": 8000,
-        "unit": "images",
-        "served": "images_served_total",
-    },
-    "nutrition-notes": {"runtime": "VLLM"},
-    "traffic-control": {"runtime": "Triton", "unit": "images"},
-}
 
 
 class Fakes:
@@ -56,7 +44,7 @@ def fakes(cluster: Cluster, folder: Path) -> Iterator[Fakes]:
     """Run `fakenpu` on the nodes and pods of a cluster, with the loads of the demo."""
     log = folder / "fakenpu.log"
     command = [sys.executable, "-m", "fakenpu", "run", "--watch", "--port", "0"]
-    command += ["-f", str(_SCENARIO), "--kubeconfig", str(cluster.kubeconfig)]
+    command += ["-f", str(CITY_LOADS), "--kubeconfig", str(cluster.kubeconfig)]
     env = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -97,7 +85,7 @@ def _services() -> list[Body]:
         if one and one["kind"] == "InferenceService"
     ]
     for service in found:
-        service["spec"]["counters"] = _COUNTERS[service["metadata"]["name"]]
+        service["spec"]["counters"] = CITY_COUNTERS[service["metadata"]["name"]]
     second = deepcopy(next(one for one in found if one["metadata"]["name"] == "assistant"))
     second["metadata"]["name"] = "second-assistant"
     second["spec"]["throughput"] = {"perSecond": 100_000}
