@@ -89,7 +89,7 @@ class City:
         told = (one.get("status", {}).get("measured", {}).get("watts", "0") for one in found)
         return sum(map(Decimal, told), Decimal(0))
 
-    def nodes_of(self, service: str) -> list[str]:
-        """Return the nodes of a service's pods."""
+    def pods_of(self, service: str) -> dict[str, str]:
+        """Return the node of each pod of a service."""
         pods = self.kubectl.items("pods", "-A", "-l", f"kwatt.dev/service={service}")
-        return sorted({pod["spec"]["nodeName"] for pod in pods})
+        return {pod["metadata"]["name"]: pod["spec"]["nodeName"] for pod in pods}

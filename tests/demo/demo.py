@@ -13,6 +13,7 @@ import signal
 import sys
 from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 
 REPO = Path(__file__).resolve().parents[2]
 sys.path[0] = str(REPO / "tests")  # in place of this folder, where `demo` would be this very file
@@ -29,6 +30,13 @@ UNREAD = "traffic-control"  # no exporter of its cards is known
 SILENT = "food-identification"  # whose exporters die
 ATOM = "rebellions-atom-ca12"  # the class that it runs on
 WHERE = "-o jsonpath='{.status.conditions[?(@.type==\"%s\")].message}'"
+
+
+class Dark(NamedTuple):
+    """Nodes whose exporters are dead, and where the pods of `SILENT` were before that."""
+
+    nodes: list[str]
+    pods: dict[str, str]
 
 
 def main() -> int:
@@ -80,11 +88,9 @@ def show(city: City) -> None:
     _ask(stage)
     _move(stage, city, first)
     _cut(stage, city)
-    _hold(stage, city, fakes, dark)
-    stage.say("The cap is raised again, and the assistant comes back by itself")
-    stage.run("""kubectl patch powerbudget rack-a1 --type=merge -p '{"spec":{"watts":2000}}'""")
-    eventually(city.is_served, 60, "all services are ready")
-    stage.run("kubectl get kis -A")
+    _hold(stage, city, dark)
+    _return(stage, city, fakes, dark)
+    _audit(stage, city, fakes)
 
 
 def _install(stage: Stage, city: City) -> None:
@@ -160,15 +166,16 @@ def _measure(stage: Stage, city: City) -> Decimal:
     return city.watts()
 
 
-def _go_dark(stage: Stage, city: City, fakes: Fakes) -> list[str]:
-    nodes = city.nodes_of(SILENT)
+def _go_dark(stage: Stage, city: City, fakes: Fakes) -> Dark:
+    pods = city.pods_of(SILENT)
+    nodes = sorted(set(pods.values()))
     for node in nodes:
         fakes.put(f"faults/{node}", {"down": True})
     stage.say(
         f"The exporters of {' and '.join(nodes)} die now (a switch of fakenpu). Their last figure holds for "
         "30 s; meanwhile:"
     )
-    return nodes
+    return Dark(nodes, pods)
 
 
 def _ask(stage: Stage) -> None:
@@ -195,29 +202,40 @@ def _cut(stage: Stage, city: City) -> None:
     stage.run("kubectl get events -n city-assistant --field-selector reason=PowerBudgetExceeded")
 
 
-def _hold(stage: Stage, city: City, fakes: Fakes, nodes: list[str]) -> None:
+def _hold(stage: Stage, city: City, dark: Dark) -> None:
     eventually(lambda: city.measured(SILENT) == ("False", "Stale"), 90, f"{SILENT} is Stale")
     stage.say(
-        "The dead exporters are missed. Nothing was decided without them: all replicas run on"
+        "The dead exporters are missed. Nothing is decided without them: the same pods run on"
     )
     stage.run(f"kubectl get kis {SILENT} -n city-food {WHERE % 'Measured'}")
     stage.shows(f"kubectl get kis {SILENT} -n city-food", "2/2", "True")
-    for node in nodes:
+    assert city.pods_of(SILENT) == dark.pods, "a service was moved because nobody measures it"
+
+
+def _return(stage: Stage, city: City, fakes: Fakes, dark: Dark) -> None:
+    for node in dark.nodes:
         fakes.clear_faults(node)
-    stage.say("The exporters are back, and what was not seen meanwhile is told, not made up")
-    eventually(lambda: city.measured(SILENT)[0] == "True", 90, f"{SILENT} is measured again")
-    stage.shows(f"kubectl kwatt explain city-food/{SILENT}", "are not in it")
-    _hold_against_meter(stage, city, fakes)
-
-
-def _hold_against_meter(stage: Stage, city: City, fakes: Fakes) -> None:
-    told = float(city.service("assistant")["status"]["energy"]["joules"])
-    true = fakes.joules("city-assistant/assistant")
     stage.say(
-        f"{told / 1000:.2f} kJ of the assistant are told, at most a minute ago; fakenpu's own meter is at "
-        f"{true / 1000:.2f} kJ"
+        "The exporters return. The cap is raised again, and the assistant comes back by itself"
     )
-    assert 0 < told <= true, f"{told} J are told, {true} J were used"
+    stage.run("""kubectl patch powerbudget rack-a1 --type=merge -p '{"spec":{"watts":2000}}'""")
+    eventually(city.is_served, 60, "all services are ready")
+    stage.run("kubectl get kis -A")
+    eventually(lambda: city.measured(SILENT)[0] == "True", 90, f"{SILENT} is measured again")
+    stage.say(
+        "Measured again; the seconds that nobody saw are counted, their joules are not made up"
+    )
+    stage.shows(f"kubectl kwatt explain city-food/{SILENT}", "were not measured and are not in it")
+
+
+def _audit(stage: Stage, city: City, fakes: Fakes) -> None:
+    told = float(city.service("assistant")["status"]["energy"]["joules"])
+    used = fakes.joules("city-assistant/assistant")
+    stage.say(
+        f"The assistant's status, written once a minute, is at {told / 1000:.2f} kJ; the exact meter of "
+        f"fakenpu is at {used / 1000:.2f} kJ now"
+    )
+    assert 0 < told <= used, f"{told} J are told, {used} J were used"
 
 
 def _by_hand(city: City | None) -> str:
