@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
-import tempfile
 from decimal import Decimal
-from pathlib import Path
 
 from cluster import cluster as local
 from e2e.fakes import CITY_COUNTERS, CITY_LOADS, Fakes
@@ -26,7 +25,7 @@ class City:
 
     def start_fakes(self) -> Fakes:
         """Run `fakenpu` on this cluster, with the loads of the example services."""
-        log = Path(tempfile.mkdtemp(prefix="kwatt-demo-")) / "fakenpu.log"
+        log = self.cluster.kubeconfig.with_name("fakenpu.log")
         command = [sys.executable, "-m", "fakenpu", "run", "--watch", "--port", "0"]
         command += ["-f", str(CITY_LOADS), "--kubeconfig", str(self.cluster.kubeconfig)]
         env = {**os.environ, "PYTHONUNBUFFERED": "1"}
@@ -46,6 +45,7 @@ class City:
         """End what was started beside the control plane."""
         if self.operator is not None:
             self.operator.stop()
+            shutil.rmtree(self.operator.log.parent)
         if self.fakenpu is not None:
             self.fakenpu.terminate()
             self.fakenpu.wait(timeout=30)

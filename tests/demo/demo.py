@@ -189,7 +189,7 @@ def _move(stage: Stage, city: City, before: Decimal) -> None:
     eventually(lambda: city.watts() > before, 90, f"more than {before} W are measured")
     stage.say("Watts have moved with the load (figures that only move are written once a minute)")
     stage.run("kubectl get kis -A -o wide")
-    stage.run("kubectl get powerbudgets -o wide")
+    stage.run("kubectl kwatt top -A")
 
 
 def _cut(stage: Stage, city: City) -> None:
@@ -197,6 +197,7 @@ def _cut(stage: Stage, city: City) -> None:
     patch = f'{{"spec":{{"watts":{CUT_WATTS}}}}}'
     stage.run(f"kubectl patch powerbudget rack-a1 --type=merge -p '{patch}'")
     eventually(lambda: city.is_settled(CUT_WATTS), 60, "rack a1 keeps its new cap")
+    stage.run("kubectl get kis assistant -n city-assistant")
     stage.say("Who yielded and why")
     stage.shows("kubectl kwatt explain city-assistant/assistant", "rack-a1", "of 1500")
     stage.run("kubectl get events -n city-assistant --field-selector reason=PowerBudgetExceeded")
