@@ -29,7 +29,7 @@ cluster: tools ## Start a local control plane (etcd, API server, scheduler, cont
 cluster-down: ## Stop all local control planes and remove every trace of them
 	@$(PYTHON) tests/cluster/cluster.py down --all
 
-demo: setup tools ## Place the city services on a local control plane, cut a cap, see who yields
+demo: setup tools ## Place and load the city services on a local control plane, cut a cap, lose an exporter
 	@$(BIN)/python tests/demo/demo.py
 
 run: setup ## Run the operator against the current kubeconfig context

@@ -17,6 +17,24 @@ from e2e.harness import REPO
 
 ATOM_LABEL = "rebellions.ai/npu.product"
 ATOM = "RBLN-CA12"
+CITY_LOADS = REPO / "examples" / "load" / "demo.scenario"
+CITY_COUNTERS: dict[str, dict[str, Any]] = {
+    "assistant": {"runtime": "FuriosaLLM"},
+    "food-identification": {
+        "runtime": "KServe",
+        "served": "request_predict_seconds_count",  # one request is one image here
+        "unit": "images",
+    },
+    "hazard-detection": {
+        "runtime": "Custom",
+        "port": 8000,
+        "unit": "images",
+        "served": "images_served_total",
+    },
+    "nutrition-notes": {"runtime": "VLLM"},
+    "traffic-control": {"runtime": "Triton", "unit": "images"},
+}
+"""What the runtimes of `CITY_LOADS` count, as `spec.counters` of the five example services."""
 
 
 class Fakes:

@@ -16,29 +16,12 @@ from pathlib import Path
 import yaml
 
 from cluster.cluster import Cluster
+from e2e.fakes import CITY_COUNTERS, CITY_LOADS
 from e2e.harness import REPO, Body, Kubectl, Operator, eventually
 from prometheus.queries import ALERTS
 from prometheus.server import Prometheus, prometheus
 
 _EXAMPLES = REPO / "examples"
-_SCENARIO = _EXAMPLES / "load" / "demo.scenario"
-_NAMESPACES = "00-namespaces.yaml"
-_COUNTERS: dict[str, Body] = {
-    "assistant": {"runtime": "FuriosaLLM"},
-    "food-identification": {
-        "runtime": "KServe",
-        "served": "request_predict_seconds_count",
-        "unit": "images",
-    },
-    "hazard-detection": {
-        "runtime": "Custom",
-        "port": 8000,
-        "unit": "images",
-        "served": "images_served_total",
-    },
-    "nutrition-notes": {"runtime": "VLLM"},
-    "traffic-control": {"runtime": "Triton"},
-}
 
 
 class Fakes:
@@ -61,7 +44,7 @@ def fakes(cluster: Cluster, folder: Path) -> Iterator[Fakes]:
     """Run `fakenpu` on the nodes and pods of a cluster, with the loads of the demo."""
     log = folder / "fakenpu.log"
     command = [sys.executable, "-m", "fakenpu", "run", "--watch", "--port", "0"]
-    command += ["-f", str(_SCENARIO), "--kubeconfig", str(cluster.kubeconfig)]
+    command += ["-f", str(CITY_LOADS), "--kubeconfig", str(cluster.kubeconfig)]
     env = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -79,7 +62,7 @@ def fakes(cluster: Cluster, folder: Path) -> Iterator[Fakes]:
 def city(cluster: Cluster, folder: Path) -> Iterator[tuple[Prometheus, Fakes]]:
     """Run all of it, and lend what answers."""
     kubectl = Kubectl(cluster)
-    for name in (_NAMESPACES, "10-classes", "20-profiles", "nodes", "40-budgets"):
+    for name in ("00-namespaces.yaml", "10-classes", "20-profiles", "nodes", "40-budgets"):
         kubectl("apply", "--server-side", "--force-conflicts", "-f", str(_EXAMPLES / name))
     kubectl.apply(*_services())
     with fakes(cluster, folder) as fake:
@@ -90,7 +73,6 @@ def city(cluster: Cluster, folder: Path) -> Iterator[tuple[Prometheus, Fakes]]:
                 yield running, fake
         finally:
             operator.stop()
-            kubectl("delete", "-f", str(_EXAMPLES / _NAMESPACES), "--wait=false", check=False)
 
 
 def _services() -> list[Body]:
@@ -103,7 +85,7 @@ def _services() -> list[Body]:
         if one and one["kind"] == "InferenceService"
     ]
     for service in found:
-        service["spec"]["counters"] = _COUNTERS[service["metadata"]["name"]]
+        service["spec"]["counters"] = CITY_COUNTERS[service["metadata"]["name"]]
     second = deepcopy(next(one for one in found if one["metadata"]["name"] == "assistant"))
     second["metadata"]["name"] = "second-assistant"
     second["spec"]["throughput"] = {"perSecond": 100_000}

@@ -17,18 +17,18 @@ _BUDGETS = (
     Column("COUNTED / CAP", right=True),
     Column("LEFT", right=True, rank=1),
     Column("MEASURED", right=True),
-    Column("ENERGY", right=True, rank=2),
-    Column("AGE", right=True, rank=3),
+    Column("ENERGY", right=True, rank=3),
+    Column("AGE", right=True, rank=2),
 )
 _SERVICES = (
     Column("SERVICE", keep_end=True),
-    Column("CLASS", rank=3),
+    Column("CLASS", rank=5),
     Column("READY", right=True, rank=2),
     Column("RATE", right=True),
     Column("WATTS", right=True),
     Column("PER JOULE", right=True),
     Column("ENERGY", right=True, rank=4),
-    Column("AGE", right=True, rank=5),
+    Column("AGE", right=True, rank=3),
     Column("STATE"),
 )
 _NOTE = "rate, watts and per joule: measured / planned"

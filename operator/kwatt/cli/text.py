@@ -12,6 +12,7 @@ _ESCAPE = re.compile("\x1b\\[[0-9;]*m")
 _GAP = "  "
 _ELLIPSIS = ("…", "~")
 _READABLE, _SHORTEST = 18, 9  # words are cut to the first before columns go, to the second after
+_NAME = 30  # the same of names of which the end is kept: they tell rows apart
 
 
 class Colour(Enum):
@@ -91,12 +92,14 @@ def columns(heads: Sequence[Column], rows: Sequence[Sequence[str]], style: Style
 def _worth_keeping(heads: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
     """Leave out columns by rank until the rest fits with its words cut to a length that still reads."""
     keep = list(range(len(heads)))
-    least = [
-        one if head.right else min(one, _READABLE) for head, one in zip(heads, widths, strict=True)
-    ]
+    least = [_least(head, one) for head, one in zip(heads, widths, strict=True)]
     while _total(least, keep) > width and any(heads[i].rank for i in keep):
         keep.remove(max(keep, key=lambda i: heads[i].rank))
     return keep
+
+
+def _least(head: Column, width: int) -> int:
+    return width if head.right else min(width, _NAME if head.keep_end else _READABLE)
 
 
 def _total(widths: Sequence[int], keep: Sequence[int]) -> int:
