@@ -23,7 +23,12 @@ OWN = "inferenceservices,npuclasses,modelprofiles,powerbudgets"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, with its reason, what the cluster of this run cannot do."""
+    """Order the tests, and skip, with its reason, what the cluster of this run cannot do.
+
+    End-to-end tests come last: their operator stays until the session ends. At the very end is judged all
+    that it asked for meanwhile.
+    """
+    items.sort(key=lambda item: ("e2e" in item.path.parts, item.path.name == "test_rights.py"))
     marker = "local" if os.environ.get(deployed.KUBECONFIG) else "kubelet"
     for item in items:
         if unfit := item.get_closest_marker(marker):

@@ -16,11 +16,6 @@ from e2e.observer import Observer
 from e2e.tenancy import Stage
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run last what judges all that the operator asked for meanwhile."""
-    items.sort(key=lambda item: item.path.name == "test_rights.py")
-
-
 @pytest.fixture
 def observer(cluster: Cluster, kubectl: Kubectl) -> Iterator[Observer]:
     """Watch every budget through a whole test; whatever the test is about, no cap is exceeded."""

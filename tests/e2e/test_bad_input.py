@@ -181,7 +181,9 @@ def _without_validation(crd: Body) -> Body:
 
 
 def _stored_before(world: World) -> list[Body]:
-    rate = worlds.service("odd", world.team) | {"spec": {"model": "model", "throughput": "lots"}}
+    throughput = {"perSecond": "lots"}
+    rate = worlds.service("odd", world.team)
+    rate["spec"] = {"model": "model", "throughput": throughput}
     budget = worlds.budget("odd", 1) | {"spec": {"watts": "many"}}
     odd_class = worlds.npu_class("odd", watts={"idle": -1, "max": "NaN"})
     points = worlds.profile("odd")

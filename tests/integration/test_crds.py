@@ -95,7 +95,11 @@ def test_the_pod_template_is_kept_as_written(
     ("command", "columns"),
     [
         (("kis", "-A"), "NAMESPACE NAME READY CLASS REPLICAS RATE WATTS PER-JOULE AGE"),
-        (("kis", "-o", "wide"), "NAME READY CLASS REPLICAS RATE WATTS PER-JOULE REASON AGE"),
+        (
+            ("kis", "-o", "wide"),
+            "NAME READY CLASS REPLICAS RATE WATTS PER-JOULE MEASURED-WATTS MEASURED-PER-JOULE JOULES "
+            "REASON AGE",
+        ),
         (("pb",), "NAME CAP PLANNED RESERVED MEASURED HEADROOM ENFORCED AGE"),
         (("npc",), "NAME VENDOR PRODUCT RESOURCE IDLE MAX NODES SCHEDULABLE AGE"),
         (("mp",), "NAME UNIT POINTS USABLE ACCEPTED AGE"),
