@@ -219,6 +219,22 @@ def test_the_schema_knows_every_value_and_no_other_key() -> None:
     assert [part for part in parts(schema) if part.get("additionalProperties") is not False] == []
 
 
+def test_a_budget_of_the_values_may_say_all_that_its_kind_may() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())["$defs"]["powerBudget"]
+    crd = yaml.safe_load((REPO / "crds" / "powerbudgets.kwatt.dev.yaml").read_text())
+    spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+
+    for one, other in (
+        (schema, spec),
+        (schema["properties"]["meter"], spec["properties"]["meter"]),
+        (
+            schema["properties"]["meter"]["properties"]["prometheus"],
+            spec["properties"]["meter"]["properties"]["prometheus"],
+        ),
+    ):
+        assert set(one["properties"]) == set(other["properties"])
+
+
 def parts(schema: object) -> Iterator[Body]:
     """Return every object of a schema whose keys are listed."""
     if isinstance(schema, dict):
