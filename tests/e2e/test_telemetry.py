@@ -9,11 +9,12 @@ import pytest
 
 from e2e import worlds
 from e2e.fakes import ATOM, ATOM_LABEL, Fakes, fakes_beside
-from e2e.harness import Operator, World, eventually
+from e2e.harness import Operator, World, always, eventually
 
 pytestmark = pytest.mark.cluster
 RESOURCE = "rebellions.ai/ATOM"
 RATE = 80
+TOLD = ("cam", "rack-a1", "atom", "model")  # whose status has figures that move
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_watts_and_rate_are_measured_lost_and_measured_again_across_a_restart(
     world.apply(*rack(world.team))
     world.runs("cam", "n1")
     service = f"{world.team}/cam"
-    eventually(lambda: fakes.put(f"loads/{service}", constant(RATE)) is None)
+    fakes.load(world.team, "cam", RATE)
 
     told = measured(world, "Measured", 120)
     print(told)
@@ -104,7 +105,5 @@ def test_watts_and_rate_are_measured_lost_and_measured_again_across_a_restart(
     assert after["unmeasuredSeconds"] > before["unmeasuredSeconds"]
     assert float(after["joules"]) <= fakes.joules(service)
 
-
-def constant(per_second: float) -> dict[str, object]:
-    """Return a load that never changes."""
-    return {"shape": "Constant", "perSecond": per_second}
+    writes = measuring.writes()
+    always(lambda: measuring.writes() - writes <= len(TOLD), 30, "figures once a minute, no more")
