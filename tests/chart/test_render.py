@@ -16,6 +16,8 @@ import yaml
 
 import kwatt
 from chart.helm import CHART, REPO, Body, Refused, helm, of_kind, render
+from kwatt.observation.parsing.counters import PRESETS as RUNTIMES
+from kwatt.observation.parsing.telemetry import PRESETS as EXPORTERS
 
 VALUES = Path(__file__).parent / "values"
 GOLDEN = REPO / "tests" / "golden" / "chart"
@@ -74,6 +76,11 @@ def test_helm_lint_finds_nothing() -> None:
         ("powerBudgets.hall.cap=4k", "at '/powerBudgets/hall': additional properties 'cap'"),
         ("powerBudgets.hall.hostWatts=1", "at '/powerBudgets/hall': missing properties"),
         ("movesHorizonSeconds=59", "at '/movesHorizonSeconds'"),
+        ("admissionPolicies.foreignPods=yes", "at '/admissionPolicies/foreignPods'"),
+        (
+            "admissionPolicies.foreignPods=true,admissionPolicies.enabled=false",
+            "needs admissionPolicies.enabled",
+        ),
         ("monitoring.alerts=yes", "at '/monitoring/alerts'"),
         ("podDisruptionBudget.minAvailable=2", "would never let a node be drained"),
         (
@@ -92,6 +99,11 @@ def test_wrong_values_are_refused_by_name(values: str, words: str) -> None:
 def test_an_older_kubernetes_is_refused() -> None:
     with pytest.raises(Refused, match="incompatible with Kubernetes"):
         render("--kube-version", "1.33.4")
+
+
+def test_watts_for_foreign_pods_are_refused_where_no_policy_can_add_them() -> None:
+    with pytest.raises(Refused, match=r"needs MutatingAdmissionPolicy of Kubernetes 1\.36"):
+        render("--set", "admissionPolicies.foreignPods=true", "--kube-version", "1.35.2")
 
 
 def test_crds_are_the_generated_ones_and_kept_unless_asked_otherwise() -> None:
@@ -141,6 +153,26 @@ def test_policies_are_those_of_their_folder_or_none() -> None:
     assert policies("least") == []
 
 
+def test_where_foreign_pods_get_watts_nobody_refuses_what_was_added() -> None:
+    kinds = "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy"
+    by_default = of_kind(rendered("default"), *kinds).keys()
+
+    foreign = of_kind(render("--set", "admissionPolicies.foreignPods=true"), *kinds).keys()
+
+    assert by_default - foreign == {"kwatt-watts"}
+    assert foreign - by_default == {"kwatt-foreign-pods"}
+
+
+def test_the_network_policy_reaches_every_exporter_and_runtime_that_has_a_default_port() -> None:
+    policy = of_kind(rendered("default"), "NetworkPolicy")["kwatt"]
+    reached = {one["port"] for rule in policy["spec"]["egress"] for one in rule["ports"]}
+
+    ports = {one.port for one in (*EXPORTERS.values(), *RUNTIMES.values()) if one.port}
+
+    assert len(ports) > 4
+    assert ports <= reached
+
+
 def test_alerts_and_dashboard_are_those_of_their_files() -> None:
     found = of_kind(rendered("everything"), "PrometheusRule", "ConfigMap")
     alerts, dashboard = CHART / "files" / "alerts.yaml", CHART / "files" / "dashboard.json"
@@ -185,6 +217,22 @@ def test_the_schema_knows_every_value_and_no_other_key() -> None:
 
     assert set(values) | {"global"} == set(schema["properties"])
     assert [part for part in parts(schema) if part.get("additionalProperties") is not False] == []
+
+
+def test_a_budget_of_the_values_may_say_all_that_its_kind_may() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())["$defs"]["powerBudget"]
+    crd = yaml.safe_load((REPO / "crds" / "powerbudgets.kwatt.dev.yaml").read_text())
+    spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+
+    for one, other in (
+        (schema, spec),
+        (schema["properties"]["meter"], spec["properties"]["meter"]),
+        (
+            schema["properties"]["meter"]["properties"]["prometheus"],
+            spec["properties"]["meter"]["properties"]["prometheus"],
+        ),
+    ):
+        assert set(one["properties"]) == set(other["properties"])
 
 
 def parts(schema: object) -> Iterator[Body]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.cluster import Cluster
-from e2e.harness import REPO
+from e2e.harness import REPO, eventually
 
 ATOM_LABEL = "rebellions.ai/npu.product"
 ATOM = "RBLN-CA12"
@@ -46,6 +46,12 @@ class Fakes:
     def put(self, path: str, body: Any) -> None:
         """Change something at run time."""
         self._ask("PUT", path, json.dumps(body).encode())
+
+    def load(self, namespace: str, service: str, per_second: float) -> None:
+        """Ask so much of a service from now on, as soon as the fakes know it."""
+        shape = {"shape": "Constant", "perSecond": per_second}
+        path = f"loads/{namespace}/{service}"
+        eventually(lambda: self.put(path, shape) is None, what=path)
 
     def clear_faults(self, target: str) -> None:
         """Let a node's exporter or a pod's runtime do nothing wrong any more."""

@@ -21,6 +21,19 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}; see {self.prog} --help\n")
 
 
+def add_manifests(parser: Parser, about: str) -> None:
+    """Add -f, which may be given several times and with several files; `about` says what they hold."""
+    parser.add_argument(
+        "-f",
+        "--filename",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help=about,
+    )
+
+
 def parse_horizon(text: str) -> int:
     """Parse the seconds of --moves-horizon: 60 to a year, as in a PowerBudget. Raises ArgumentTypeError."""
     if not re.fullmatch("[0-9]{1,9}", text) or int(text) not in _HORIZONS:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import yaml
 
-from kwatt.cli.arguments import Parser, parse_horizon, parse_now
+from kwatt.cli.arguments import Parser, add_manifests, parse_horizon, parse_now
 from kwatt.cli.document import document
 from kwatt.cli.edits import apply_edits, kinds_of
 from kwatt.cli.manifests import Key, by_key, key_of, read_each
@@ -104,14 +104,9 @@ def build_parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add(
-        "-f",
-        "--filename",
-        action="extend",
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="manifests in YAML or JSON: files, folders with all below them, - for standard input",
+    add_manifests(
+        parser,
+        "manifests in YAML or JSON: files, folders with all below them, - for standard input",
     )
     add("--now", metavar="TIME", help="plan as of this RFC 3339 time (default: now)")
     add("-o", "--output", choices=sorted(_RENDERERS), default="table", help="default: table")

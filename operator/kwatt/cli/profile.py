@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from kwatt.cli.arguments import Parser, parse_now
+from kwatt.cli.arguments import Parser, add_manifests, parse_now
 from kwatt.cli.manifests import by_key, key_of, read_each
 from kwatt.errors import InvalidInput
 from kwatt.model.feedback import Confidence, Drift, DriftDirection
@@ -120,14 +120,9 @@ def build_parser() -> Parser:
     add = parser.add_argument
     add("verb", choices=["suggest"], help="print the corrected ModelProfile as YAML")
     add("name", nargs="?", metavar="NAME", help="one ModelProfile; all that differ when absent")
-    add(
-        "-f",
-        "--filename",
-        action="extend",
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="manifests with their status, as kubectl get modelprofiles -o yaml prints them",
+    add_manifests(
+        parser,
+        "manifests with their status, as kubectl get modelprofiles -o yaml prints them",
     )
     add("--now", metavar="TIME", help="date of the suggestion, RFC 3339 (default: now)")
     add("--context", metavar="NAME", help="kubeconfig context of the live cluster")

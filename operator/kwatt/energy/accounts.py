@@ -17,7 +17,7 @@ from kwatt.energy.counters import Counters, Rate
 from kwatt.energy.coverage import Coverage
 from kwatt.energy.holdings import FRESHNESS_MS, Holdings, Instant, PoolKey
 from kwatt.energy.integration import Stretch, Trail, stretch_between, trail_of
-from kwatt.energy.points import Points, declared_at
+from kwatt.energy.points import Points, declared_at, is_plausible
 from kwatt.energy.sights import drawing, sights
 from kwatt.energy.telling import Lost, Telling
 from kwatt.model.keys import ServiceKey
@@ -182,8 +182,9 @@ class Accounts:
         for holder, milliwatts in drawing(self._cards, self._holdings, now):
             point, rate = holder.point, self._counters.of_pod(holder.pod, now)
             curve = self._holdings.curves.get(point) if point else None
-            if point is not None and rate is not None and curve:
-                self._points.add(point, declared_at(curve, rate), milliwatts, span)
+            if point is not None and rate is not None and curve and is_plausible(curve, rate):
+                declared = declared_at(curve, rate)
+                self._points.add(point, holder.pod.namespace, declared, milliwatts, span)
 
     def measurements(self, now: Instant) -> Measurements:
         """Return all that is known now."""

@@ -18,9 +18,8 @@ from kwatt.units import NO_POWER, Power
 
 # assumptions
 MARGIN_PERCENT: Final = 2  # of the cap, for the error of a meter
-CALM_MS: Final = 300_000  # for so long the meter must have shown room before anything comes back
 LOST_MS: Final = 60_000  # without a reading before that is said
-LONGEST_CALM: Final = 16  # times CALM_MS, where what came back had to go again
+LONGEST_CALM: Final = 16  # times the budget's calm, where what came back had to go again
 BEYOND_REACH_PERCENT: Final = 150  # of what NPUs and hosts can draw: losses and fans on top
 
 
@@ -29,7 +28,7 @@ class Withholding:
     """What is withheld, and the memory of how that came; instants are milliseconds.
 
     `over_since` and `calm_since` are from when on the meter showed more or not more than the cap, `peak` the
-    most since it is calm. Until `settles` the last step may not show yet. `patience` times CALM_MS is waited.
+    most since it is calm. Until `settles` the last step may not show yet. `patience` times its calm is waited.
     """
 
     withheld: Power = NO_POWER
@@ -103,7 +102,9 @@ def _above(before: Withholding, measured: Power, budget: Metered, now_ms: int) -
     )
     if withheld <= before.withheld:
         why = f"the meter shows {measured}, the cap is {budget.cap}, and nothing is left to switch off"
-    soon = before.returned is not None and now_ms - before.returned < before.patience * CALM_MS
+    soon = (
+        before.returned is not None and now_ms - before.returned < before.patience * budget.calm_ms
+    )
     return replace(
         now,
         withheld=withheld,
@@ -125,9 +126,9 @@ def _below(before: Withholding, measured: Power, budget: Metered, now_ms: int) -
         excess=calm(before.withheld),
     )
     if not now.withheld.milliwatts:
-        rested = now.returned is None or now_ms - now.returned >= LONGEST_CALM * CALM_MS
+        rested = now.returned is None or now_ms - now.returned >= LONGEST_CALM * budget.calm_ms
         return replace(now, patience=1) if rested else now
-    if now.calm_since is None or now_ms - now.calm_since < now.patience * CALM_MS:
+    if now.calm_since is None or now_ms - now.calm_since < now.patience * budget.calm_ms:
         return now
     return _returning(now, measured, budget, now_ms)
 

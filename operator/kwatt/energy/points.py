@@ -1,11 +1,19 @@
-"""Declared against measured watts by operating point, over the same replica-seconds."""
+"""Declared against measured watts by operating point, over the same replica-seconds.
+
+A profile belongs to everybody who uses it, what replicas run and count to the team of their namespace. So no
+namespace alone changes what others are planned with, by counters that lie or pods that draw more than the
+model: where several use a point, the median of their ratios counts, of an even number the lower one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from fractions import Fraction
+from typing import Final, NamedTuple
 
+from kwatt.energy.counters import PLAUSIBLE_FACTOR
 from kwatt.energy.holdings import Curve
 from kwatt.energy.integration import energy_of
 from kwatt.model.measurements import PointKey, PointMeasured
@@ -13,6 +21,13 @@ from kwatt.units import Throughput
 
 HALF_MS: Final = 900_000
 """What is older than two of these quarters of an hour is forgotten, so that the sums follow a change."""
+
+
+class _Key(NamedTuple):
+    """A point as the replicas of one namespace run it."""
+
+    point: PointKey
+    namespace: str
 
 
 @dataclass(slots=True)
@@ -32,8 +47,8 @@ class Points:
 
     def __init__(self) -> None:
         self._begun: int | None = None
-        self._now: dict[PointKey, _Sums] = {}
-        self._before: dict[PointKey, _Sums] = {}
+        self._now: dict[_Key, _Sums] = {}
+        self._before: dict[_Key, _Sums] = {}
 
     def turn(self, now_ms: int) -> None:
         """Begin a new half where the present one is full."""
@@ -42,26 +57,46 @@ class Points:
         elif now_ms - self._begun >= HALF_MS:
             self._before, self._now, self._begun = self._now, {}, now_ms
 
-    def add(self, point: PointKey, declared: int, measured: int, span: int) -> None:
+    def add(self, point: PointKey, namespace: str, declared: int, measured: int, span: int) -> None:
         """Add one replica's milliwatts as declared and as measured, over so many milliseconds."""
-        self._now.setdefault(point, _Sums()).add(declared, measured, span)
+        sums = self._now.setdefault(_Key(point, namespace), _Sums())
+        sums.add(declared, measured, span)
 
     def measured(self) -> dict[PointKey, PointMeasured]:
-        """Return the sums of both halves."""
-        both = (self._before, self._now)
-        return {key: _sum([half[key] for half in both if key in half]) for key in _keys(both)}
+        """Return the sums of both halves, by what the median namespace measured of what it declared."""
+        teams: defaultdict[PointKey, list[_Sums]] = defaultdict(list)
+        for key in sorted(self._now.keys() | self._before.keys()):
+            halves = (half[key] for half in (self._before, self._now) if key in half)
+            teams[key.point].append(_sum(halves))
+        return {point: _agreed(sums) for point, sums in teams.items()}
 
 
-def _keys(halves: tuple[dict[PointKey, _Sums], ...]) -> list[PointKey]:
-    return sorted({key for half in halves for key in half})
+def _sum(sums: Iterable[_Sums]) -> _Sums:
+    total = _Sums()
+    for one in sums:
+        total.declared += one.declared
+        total.measured += one.measured
+        total.milliseconds += one.milliseconds
+    return total
 
 
-def _sum(sums: list[_Sums]) -> PointMeasured:
+def _agreed(teams: Sequence[_Sums]) -> PointMeasured:
+    told = sorted((one for one in teams if one.declared > 0), key=_ratio)
+    total, median = _sum(told), told[(len(told) - 1) // 2] if told else _Sums(declared=1)
     return PointMeasured(
-        declared=energy_of(sum(one.declared for one in sums)),
-        measured=energy_of(sum(one.measured for one in sums)),
-        replica_seconds=sum(one.milliseconds for one in sums) // 1000,
+        declared=energy_of(total.declared),
+        measured=energy_of(total.declared * median.measured // median.declared),
+        replica_seconds=total.milliseconds // 1000,
     )
+
+
+def _ratio(one: _Sums) -> Fraction:
+    return Fraction(one.measured, one.declared)
+
+
+def is_plausible(curve: Curve, rate: Throughput) -> bool:
+    """Tell whether one replica can serve so much by its curve."""
+    return rate.micros <= PLAUSIBLE_FACTOR * curve[-1][0]
 
 
 def declared_at(curve: Curve, rate: Throughput) -> int:
@@ -82,6 +117,3 @@ def _between(low: tuple[int, int], high: tuple[int, int], micros: int) -> int:
     if not run or micros <= low[0]:
         return low[1] if micros <= low[0] else high[1]
     return low[1] + (high[1] - low[1]) * (micros - low[0]) // run
-
-
-Curves = Mapping[PointKey, Curve]

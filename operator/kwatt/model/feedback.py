@@ -46,8 +46,9 @@ class Metered:
 
     `cap` is in force, `planned_cap` is planned with but for what is withheld; `headroom` is what the plan left.
     `sheddable` is the most that may be withheld: beyond it nothing could be switched off any more. `reach` is
-    what all its NPUs and hosts can draw. A step takes `settle_ms` until the meter shows it. `unmetered` is
-    what its meter leaves out, the declared watts of hosts where it is the sum of cards.
+    what all its NPUs and hosts can draw. For `sustained_ms` the meter must show too much before anything goes,
+    for `calm_ms` room before anything comes back. A step takes `settle_ms` until the meter shows it.
+    `unmetered` is what its meter leaves out, the declared watts of hosts where it is the sum of cards.
     """
 
     cap: Power
@@ -56,6 +57,7 @@ class Metered:
     sheddable: Power
     reach: Power
     sustained_ms: int
+    calm_ms: int
     settle_ms: int
     unmetered: Power = NO_POWER
 

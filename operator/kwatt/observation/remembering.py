@@ -124,6 +124,7 @@ def _metered(world: World, snapshot: Snapshot, plan: Plan) -> Iterator[tuple[str
                 sheddable=max(planned_cap - fixed, NO_POWER),
                 reach=sum((_most(node, snapshot) for node in under), budget.host),
                 sustained_ms=one.enforced_after * 1000,
+                calm_ms=one.calm_after * 1000,
                 unmetered=NO_POWER if one.meter and one.meter.query else budget.host,
                 settle_ms=round(lead_of(one, usual).total_seconds()) * 1000 + METER_MS,
             ),

@@ -9,11 +9,15 @@ from kwatt.model.targets import CardFormat
 
 
 class PodReach(NamedTuple):
-    """Where a pod answers and how it is told from others; labels that name a single pod are left out."""
+    """Where a pod answers and how it is told from others; labels that name a single pod are left out.
+
+    On the host's network (`of_host`) the address is the node's, where others answer too.
+    """
 
     address: str
     ready: bool
     labels: tuple[tuple[str, str], ...] = ()
+    of_host: bool = False
 
 
 class ExporterPods(NamedTuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import quote
 
 from kwatt import names
@@ -32,6 +33,11 @@ from kwatt.observation.values import ParsedClass, ParsedNode, ParsedPod, ParsedS
 from kwatt.observation.world import World
 
 RUNTIME_INTERVAL_MS = 15_000
+_ON_HOST: Final = Unreadable(
+    Refusal.UNREACHABLE,
+    "the pod is on the host's network, where a port may be somebody else's, and is not asked; leave "
+    "hostNetwork out of the template",
+)
 Holders = Mapping[str, frozenset[PodKey]]  # pods that hold NPUs of a class, by node
 
 
@@ -187,7 +193,12 @@ def _runtimes(world: World, via: str | None, memory: Memory | None) -> Iterator[
             continue
         url = _runtime_url(service, parsed, via)
         if url is not None:
-            yield RuntimeTarget(pod.key, url, _counting(service, units), RUNTIME_INTERVAL_MS)
+            format = _ON_HOST if _is_on_host(parsed) else _counting(service, units)
+            yield RuntimeTarget(pod.key, url, format, RUNTIME_INTERVAL_MS)
+
+
+def _is_on_host(pod: ParsedPod) -> bool:
+    return pod.reach is not None and pod.reach.of_host
 
 
 def _runtime_url(service: ParsedService, pod: ParsedPod, via: str | None) -> str | None:

@@ -230,7 +230,8 @@ class ParsedBudget:
 
     `shed_seconds` is how long before a lower cap replicas are taken off; None: as long as pods take to end.
     `enforced_after` is for how many seconds its meter must show too much, None where the plan alone holds the
-    cap. `withheld` is what its status says is withheld.
+    cap; after `calm_after` seconds with room what was taken off comes back. `withheld` is what its status says
+    is withheld.
     """
 
     uid: str
@@ -246,6 +247,7 @@ class ParsedBudget:
     moves_horizon: int | None = None
     meter: MeterSource | None = None
     enforced_after: int | None = None
+    calm_after: int = 0
     withheld: Power = field(default=NO_POWER, compare=False)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import watts
-from kwatt.energy.excess import CALM_MS, LOST_MS, Withholding, withhold
+from kwatt.energy.excess import LOST_MS, Withholding, withhold
 from kwatt.model.feedback import ExcessReason, Metered
 from kwatt.units import NO_POWER, Power
 
@@ -21,6 +21,7 @@ BUDGET = Metered(
     sheddable=watts(4500),
     reach=watts(9000),
     sustained_ms=15_000,
+    calm_ms=300_000,
     settle_ms=60_000,
 )
 FRESH = Withholding()
@@ -69,7 +70,7 @@ def test_a_lower_cap_is_given_the_time_that_shedding_takes() -> None:
 
 
 def test_what_the_meter_has_room_for_comes_back_after_it_was_calm() -> None:
-    calm = [3000] * (CALM_MS // STEP_MS)
+    calm = [3000] * (BUDGET.calm_ms // STEP_MS)
 
     assert after(calm, ABOVE).withheld == watts(700)
     assert after([*calm, 3000], ABOVE).withheld == NO_POWER

@@ -28,6 +28,7 @@ RACK = Metered(
     sheddable=watts(4500),
     reach=watts(9000),
     sustained_ms=0,
+    calm_ms=300_000,
     settle_ms=60_000,
 )
 GROUNDS = Grounds(

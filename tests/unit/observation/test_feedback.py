@@ -11,6 +11,7 @@ from kwatt.model.feedback import NO_FEEDBACK, DemandRange, ExcessReason, Feedbac
 from kwatt.model.keys import ServiceKey
 from kwatt.model.measurements import PointKey
 from kwatt.model.snapshot import Service
+from kwatt.observation.holdings import Existing, holdings_of
 from kwatt.observation.memory import Memory
 from kwatt.observation.observe import observe
 from kwatt.observation.parsing.services import parse_inference_service
@@ -106,6 +107,18 @@ def measured_profile(*rows: object) -> dict[str, Any]:
 def point_power(body: dict[str, Any], feedback: Feedback | None = None) -> Power:
     snapshot = observe(world(node(), npu_class(), body), NOW, feedback=feedback).snapshot
     return snapshot.profiles["yolo"].points[0].power
+
+
+def test_watts_are_measured_against_what_is_declared_also_where_more_is_planned() -> None:
+    seen, raised = world(node(), npu_class(), profile(), service()), Power(45_320)
+
+    snapshot = observe(seen, NOW, feedback=Feedback(points={POINT_KEY: raised})).snapshot
+    held = holdings_of(snapshot, plan(snapshot), seen, Existing())
+    grounds = grounds_of(seen, snapshot, plan(snapshot))
+
+    assert snapshot.profiles["yolo"].points[0].power == raised
+    assert held.curves[POINT_KEY][-1][1] == watts(41.2).milliwatts
+    assert grounds.points[POINT_KEY].power == watts(41.2)
 
 
 def test_a_point_is_planned_with_what_was_measured_if_that_is_more() -> None:

@@ -155,6 +155,19 @@ def test_only_ready_pods_that_are_the_services_own_are_asked_what_it_serves() ->
     assert target.format.unit == "images"
 
 
+def test_a_port_of_the_node_is_not_asked_for_a_pod_on_the_hosts_network() -> None:
+    pod = reached(own_pod("p0"), "192.168.0.1")
+    pod["spec"]["hostNetwork"] = True
+
+    found = resolve_targets(
+        world(node(), npu_class(), profile(), counting_service(port=10255), deployment(), pod)
+    )
+
+    (target,) = found.runtimes
+    assert isinstance(target.format, Unreadable)
+    assert "leave hostNetwork out" in target.format.message
+
+
 def test_counters_in_another_unit_than_the_profiles_are_not_asked_for() -> None:
     found = resolve_targets(
         world(

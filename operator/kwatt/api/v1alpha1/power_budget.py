@@ -153,6 +153,11 @@ class Meter(Part):
         description="For how many seconds the meter must show more than the cap before replicas are "
         "taken off, where enforcement is Measured.",
     )
+    calm_seconds: Annotated[int, Field(ge=15, le=3600)] = Field(
+        default=300,
+        description="For how many seconds the meter must leave room before anything comes back; up to 16 "
+        "times longer where what came back had to go again.",
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Self:

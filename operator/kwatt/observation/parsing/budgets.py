@@ -72,6 +72,7 @@ def _budget(
         moves_horizon=spec.moves.horizon_seconds if spec.moves else None,
         meter=_meter(spec.meter) if spec.meter else None,
         enforced_after=_enforced_after(spec),
+        calm_after=spec.meter.calm_seconds if spec.meter else 0,
         withheld=remembered_withheld(body),
     )
 

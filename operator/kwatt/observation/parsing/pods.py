@@ -109,7 +109,9 @@ def _reach(body: Body, labels: Mapping[str, str]) -> PodReach | None:
         return None
     ready = condition(body, "Ready")
     kept = () if names.SERVICE_LABEL in labels else _shared_labels(labels)
-    return PodReach(address, ready is not None and ready.get("status") == "True", kept)
+    is_ready = ready is not None and ready.get("status") == "True"
+    of_host = read_mapping(body, "spec").get("hostNetwork") is True
+    return PodReach(address, is_ready, kept, of_host)
 
 
 def _shared_labels(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
