@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from kwatt import names
 from kwatt.cluster.events import Events, Subject, Type
-from kwatt.cluster.outbox import Applied, Failed, Outbox, Outcome, Request
+from kwatt.cluster.outbox import Applied, Failed, Outbox, Outcome, Request, portion
 from kwatt.cluster.paths import of_manifest, status_of
 from kwatt.cluster.writes import Apply, MergePatch
 from kwatt.errors import Conflict, Missing, Refused
@@ -25,7 +25,6 @@ from kwatt.status.moves import describe_move
 
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN: Final = 5.0
-_AT_ONCE: Final = 50
 _UNREADABLE: Final = "failed to create typed live object"  # says a 500
 _TOLD: Final = {
     "InferenceService": ("Accepted", "Placed"),
@@ -93,7 +92,8 @@ class Reporter:
     async def _write(self, due: list[StatusChange]) -> list[float]:
         ordered = sorted(due, key=lambda change: not change.urgent)
         by_key: dict[Hashable, StatusChange] = {_key(change): change for change in ordered}
-        requests = self._outbox.some([_request(change) for change in ordered], _AT_ONCE)
+        most = portion(self._store.sizes()["InferenceService"])
+        requests = self._outbox.some([_request(change) for change in ordered], most)
         waits = [0.0] if len(requests) < len(due) else []
         for outcome in await self._outbox.run(requests):
             change = by_key[outcome.request.key]
