@@ -145,9 +145,10 @@ def _bare_verdicts(part: Part) -> Iterator[Sequence[str]]:
     yield f"start ({start['seconds']:.0f} s) against the bare loop", figures, "", ""
     spans = [("rest", part["rest"]), *part["changes"].items()]
     for name, one in spans:
-        ratio = bare_ratio(one)
-        figures = f"{one['cpu']['kwatt']:.1f} / {one['cpu'][_BARE]:.1f} CPU s = {ratio:.2f}x"
-        yield f"CPU against the bare loop: {name}", figures, aim, _mark(ratio <= AIM_BARE)
+        ratio, judged = bare_ratio(one), name == "rest"
+        figures = f"{one['cpu']['kwatt']:.2f} / {one['cpu'][_BARE]:.2f} CPU s = {ratio:.2f}x"
+        verdict = (aim, _mark(ratio <= AIM_BARE)) if judged else ("", "")
+        yield f"CPU against the bare loop: {name}", figures, *verdict
 
 
 def _applying(plain: Part, kwatt: Part) -> Iterator[str]:
