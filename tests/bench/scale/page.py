@@ -12,6 +12,7 @@ from bench.results import CALM_CORES
 Part = dict[str, Any]
 HEAD = "## At scale"
 AIM_RATIO, AIM_MIB, AIM_WRITES, AIM_BARE = 1.2, 250.0, 3.0, 3.0
+LEAST_CPU = 0.2  # seconds, of ticks of 0.01: with less, a ratio is chance
 _BARE = "bare list and watch"
 _TITLES = {"plain": "plain Deployments", "kwatt": "KWatt", "fleet": "KWatt, many services"}
 _ABOUT = """\
@@ -147,7 +148,9 @@ def _bare_verdicts(part: Part) -> Iterator[Sequence[str]]:
     for name, one in spans:
         ratio, judged = bare_ratio(one), name == "rest"
         figures = f"{one['cpu']['kwatt']:.2f} / {one['cpu'][_BARE]:.2f} CPU s = {ratio:.2f}x"
-        verdict = (aim, _mark(ratio <= AIM_BARE)) if judged else ("", "")
+        short = one["cpu"][_BARE] < LEAST_CPU
+        mark = "not judged: too short to tell" if short else _mark(ratio <= AIM_BARE)
+        verdict = (aim, mark) if judged else ("", "")
         yield f"CPU against the bare loop: {name}", figures, *verdict
 
 
