@@ -75,6 +75,9 @@ bench: setup tools ## Measure against plain Deployments in one run, print the ta
 bench-planner: setup ## Planner against baselines, bound and clock: hours; goes on where it was stopped
 	@$(BIN)/python tests/bench/planner/run.py --write-docs
 
+bench-cluster: setup tools ## At scale: 1,000 nodes against plain Deployments, 10,000 services; BENCH_CLUSTER="--nodes 200 ..."
+	@$(BIN)/python tests/bench/scale/run.py $(BENCH_CLUSTER)
+
 bench-demand: setup ## A rate that follows the demand against a fixed peak and an autoscaler's rule: a minute
 	@$(BIN)/python tests/bench/demand.py --write-docs
 
@@ -110,4 +113,4 @@ lock: setup ## Resolve and lock the Python packages anew, with hashes and withou
 clean: ## Remove what was built here; the cache of control-plane programs stays
 	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test e2e-kind check bench bench-planner bench-demand chaos image chart sbom release docs lock clean
+.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test e2e-kind check bench bench-cluster bench-planner bench-demand chaos image chart sbom release docs lock clean

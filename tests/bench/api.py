@@ -106,9 +106,9 @@ class Api:
         """Delete one object."""
         self.request("DELETE", f"{_PLURALS[kind].format(namespace)}/{name}")
 
-    def watch(self, path: str, version: str) -> Iterator[Body]:
+    def watch(self, path: str, version: str, **query: str) -> Iterator[Body]:
         """Yield the events after a version until the server closes the watch."""
-        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": 3000}
+        query |= {"watch": "true", "resourceVersion": version, "timeoutSeconds": "3000"}
         query["allowWatchBookmarks"] = "true"
         connection = self._new_connection(timeout=120)
         try:

@@ -26,6 +26,7 @@ rules:
 - level: Metadata
 """
 OPERATOR = "system:serviceaccount:kwatt-system:kwatt"
+NO_CHANGES = ("leases", "selfsubjectaccessreviews")  # a review is created, and stored nowhere
 
 
 class Write(NamedTuple):
@@ -65,8 +66,9 @@ class AuditLog:
         return [write for write in self._writes if write.at >= since]
 
     def by_operator(self, since: float) -> list[Write]:
-        """Return the operator's writes after an instant, those to its Lease left out."""
-        return [w for w in self.writes(since) if w.user == OPERATOR and w.resource != "leases"]
+        """Return the operator's writes after an instant, but for its Lease and questions about its rights."""
+        own = (w for w in self.writes(since) if w.user == OPERATOR)
+        return [w for w in own if w.resource not in NO_CHANGES]
 
     def _read_on(self) -> None:
         with self._path.open("rb") as log:

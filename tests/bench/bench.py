@@ -27,6 +27,7 @@ from bench.ground import Ground, ground, operated, say
 from bench.quiet import restart, stay_idle
 from bench.report import body, page
 from bench.results import Results, broken
+from bench.scale.page import kept_from
 from e2e.harness import REPO, Operator
 
 ON_CLUSTERS = ("apply", "idle", "restart", "chaos")
@@ -50,7 +51,9 @@ def main() -> int:
         _run_kwatt(results, options, last=run == options.runs - 1)
     print(body(results))
     if options.write_docs:
-        (REPO / "docs" / "benchmarks.md").write_text(page(results, _versions()))
+        path = REPO / "docs" / "benchmarks.md"
+        at_scale = kept_from(path.read_text())
+        path.write_text(page(results, _versions()) + at_scale)
     return 1 if list(broken(results)) else 0
 
 

@@ -58,7 +58,8 @@ def _furnished(cluster: Cluster, size: Size) -> Ground:
     ready = Ground(cluster, Api(cluster.kubeconfig), AuditLog(log), component_pids(folder))
     ready.api.apply(load.namespace())
     ready.api.create_nodes(load.nodes(size))
-    wait_until(lambda: _nodes_ready(ready.api) == size.nodes, 120, "all nodes ready")
+    patience, pause = max(120.0, size.nodes / 5), max(0.2, size.nodes / 1000)
+    wait_until(lambda: _nodes_ready(ready.api) == size.nodes, patience, "all nodes ready", pause)
     return ready
 
 
@@ -125,10 +126,10 @@ def settle(on: Ground, seconds: float = 180.0) -> float:
     return last()
 
 
-def wait_until(probe: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait for a condition."""
+def wait_until(probe: Callable[[], bool], seconds: float, what: str, pause: float = 0.2) -> None:
+    """Wait for a condition, with a pause between two looks."""
     end = time.monotonic() + seconds
     while not probe():
         if time.monotonic() > end:
             raise TimeoutError(f"not within {seconds:g} s: {what}")
-        time.sleep(0.2)
+        time.sleep(pause)

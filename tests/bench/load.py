@@ -22,6 +22,7 @@ NODES_PER_RACK = 20
 NPUS = 8
 IDLE, MOST, RATE = 10, 60, 100
 REPLICAS = 5
+ELSEWHERE = "elsewhere"  # a model measured on a class that no node has
 EVERYWHERE = {PRODUCT: "one"}
 
 
@@ -31,11 +32,13 @@ class Size:
 
     nodes: int
     services: int
+    replicas: int = REPLICAS  # of each service that has any
+    waiting: int = 0  # services that no NPU in the cluster can serve
 
     @property
     def pods(self) -> int:
         """Return how many pods all services have."""
-        return self.services * REPLICAS
+        return (self.services - self.waiting) * self.replicas
 
     @property
     def racks(self) -> tuple[str, ...]:
@@ -84,7 +87,12 @@ def catalogue() -> list[Body]:
         **facts,
     }
     profile = {"unit": "images", "memory": "2Gi", "points": [point]}
-    return [_own("NPUClass", "one", npu_class), _own("ModelProfile", "model", profile)]
+    absent = {**npu_class, "nodeSelector": {"matchLabels": {PRODUCT: "two"}}, "product": "two"}
+    elsewhere = {**profile, "points": [{**point, "npuClass": "two"}]}
+    return [
+        *(_own("NPUClass", "one", npu_class), _own("NPUClass", "two", absent)),
+        *(_own("ModelProfile", "model", profile), _own("ModelProfile", ELSEWHERE, elsewhere)),
+    ]
 
 
 def _own(kind: str, name: str, spec: Body) -> Body:
@@ -112,10 +120,10 @@ def name_of(number: int) -> str:
     return f"service-{number:03d}"
 
 
-def service(name: str, replicas: int = REPLICAS) -> Body:
+def service(name: str, replicas: int = REPLICAS, model: str = "model") -> Body:
     """Return an InferenceService that needs so many replicas."""
     spec = {
-        "model": "model",
+        "model": model,
         "throughput": {"perSecond": replicas * RATE},
         "template": {"spec": _pod(_container())},
     }
@@ -125,12 +133,16 @@ def service(name: str, replicas: int = REPLICAS) -> Body:
 
 def services(size: Size) -> list[Body]:
     """Return all InferenceServices."""
-    return [service(name_of(number)) for number in range(size.services)]
+    served = size.services - size.waiting
+    return [
+        service(name_of(number), size.replicas, "model" if number < served else ELSEWHERE)
+        for number in range(size.services)
+    ]
 
 
 def deployments(size: Size) -> list[Body]:
     """Return the same pods as plain Deployments: no gate, no watts."""
-    return [_deployment(name_of(number)) for number in range(size.services)]
+    return [_deployment(name_of(number), size.replicas) for number in range(size.services)]
 
 
 def plain_services(size: Size) -> list[Body]:
@@ -146,7 +158,7 @@ def _pod(container: Body) -> Body:
     return {"containers": [container], "terminationGracePeriodSeconds": 1}
 
 
-def _deployment(name: str) -> Body:
+def _deployment(name: str, replicas: int) -> Body:
     container = {**_container(), "resources": {"limits": {RESOURCE: "1"}}}
     labels = {"app": name}
     return {
@@ -154,7 +166,7 @@ def _deployment(name: str) -> Body:
         "kind": "Deployment",
         "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {
-            "replicas": REPLICAS,
+            "replicas": replicas,
             "selector": {"matchLabels": labels},
             "template": {"metadata": {"labels": labels}, "spec": _pod(container)},
         },

@@ -25,7 +25,7 @@ of one and the same invocation.
 def page(results: Results, versions: dict[str, str]) -> str:
     """Return docs/benchmarks.md."""
     facts = {"date": time.strftime("%Y-%m-%d"), **machine(), **versions}
-    about = _table(("machine and versions", ""), [(key, value) for key, value in facts.items()])
+    about = table(("machine and versions", ""), [(key, value) for key, value in facts.items()])
     return "\n".join([_HEAD, *about, "", body(results)])
 
 
@@ -45,7 +45,7 @@ def body(results: Results) -> str:
 
 def _summary(results: Results) -> Iterator[str]:
     rows = list(_verdicts(results))
-    yield from _table(("what", "measured", "aim", ""), rows)
+    yield from table(("what", "measured", "aim", ""), rows)
     for sentence in broken(results):
         yield f"\n**Broken:** {sentence}"
 
@@ -96,7 +96,7 @@ def _offline(measured: list[Offline]) -> Iterator[str]:
     )
     yield ""
     titles, *lines = rows(measured)
-    yield from _table(titles, lines)
+    yield from table(titles, lines)
 
 
 def _mark(good: bool) -> str:
@@ -155,7 +155,7 @@ def _stages(run: Applying, all_seconds: list[float]) -> Iterator[str]:
         (one.name, str(one.count), f"{one.first:.1f}", f"{one.half:.1f}", f"{one.last:.1f}")
         for one in run.stages
     ]
-    yield from _table(("stage", "count", "first", "half", "last"), rows)
+    yield from table(("stage", "count", "first", "half", "last"), rows)
 
 
 def _cpu(runs: list[Applying]) -> list[str]:
@@ -166,14 +166,14 @@ def _cpu(runs: list[Applying]) -> list[str]:
         rows.append((program, *("" if one is None else f"{one:.1f}" for one in used)))
     rows.append(("together", *(f"{run.usage.together:.1f}" for run in runs)))
     rows.append(("everything else on the machine", *(f"{run.usage.others:.1f}" for run in runs)))
-    return _table(("CPU seconds until all are bound", *(run.side for run in runs)), rows)
+    return table(("CPU seconds until all are bound", *(run.side for run in runs)), rows)
 
 
 def _kwatt_details(run: Applying) -> Iterator[str]:
     rows = [(step, str(count), f"{seconds:.2f}") for step, (seconds, count) in run.steps.items()]
-    yield from _table(("step of a cycle", "times", "seconds in all"), rows)
+    yield from table(("step of a cycle", "times", "seconds in all"), rows)
     yield ""
-    yield from _table(
+    yield from table(
         ("requests of the operator that write", "count"),
         [(what, str(count)) for what, count in run.writes.items()],
     )
@@ -200,7 +200,7 @@ def _quiet(idle: Idle, restart: Restart | None, results: Results) -> Iterator[st
             ("restart to first full cycle", f"{restart.ready_seconds:.1f} s"),
             ("CPU of the restarted operator", f"{restart.cpu_seconds:.1f} s"),
         ]
-    yield from _table(("operator", ""), rows)
+    yield from table(("operator", ""), rows)
 
 
 def _counts(writes: dict[str, int]) -> str:
@@ -226,7 +226,7 @@ def _chaos(chaos: Chaos) -> Iterator[str]:
         ("last write after the last kill", f"{chaos.converged_seconds:.1f} s"),
         ("services not settled then", str(len(chaos.unsettled))),
     ]
-    yield from _table(("", ""), rows)
+    yield from table(("", ""), rows)
     yield ""
     yield from _budgets(chaos)
 
@@ -242,7 +242,7 @@ def _budgets(chaos: Chaos) -> Iterator[str]:
         )
         for name, one in chaos.observed["budgets"].items()
     ]
-    yield from _table(
+    yield from table(
         (
             "budget",
             "least margin, drawn",
@@ -264,7 +264,8 @@ def _watts(watts: float | None) -> str:
     return "" if watts is None else f"{watts:.0f} W"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return a table in markdown."""
     all_rows = [tuple(head), *(tuple(row) for row in rows)]
     widths = [max(len(row[column]) for row in all_rows) for column in range(len(head))]
     lines = [

@@ -28,6 +28,7 @@ LOOPBACK = "127.0.0.1"
 # What the API server calls itself inside the cluster. Loopback is refused there, and the address of
 # the machine may not exist: one from the range for documentation (RFC 5737) leads nowhere on purpose.
 ADVERTISED = "192.0.2.1"
+SERVICE_ADDRESSES = "10.96.0.0/12"
 API_SERVER = "kube-apiserver"
 CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
 COMPONENTS = ("etcd", API_SERVER, *CONTROLLERS, "kwok")
@@ -195,6 +196,8 @@ def configuration(
                 "etcd", "unsafe-no-fsync", "true"
             ),  # only a power cut could lose anything
             _extra_argument(API_SERVER, "advertise-address", ADVERTISED),
+            # The default has room for 254 Services; the 255th would be refused with a 500.
+            _extra_argument(API_SERVER, "service-cluster-ip-range", SERVICE_ADDRESSES),
             _extra_argument("kube-controller-manager", *alone),
             # Each controller under an account of its own, as elsewhere: not as an administrator.
             _extra_argument("kube-controller-manager", "use-service-account-credentials", "true"),

@@ -10,6 +10,8 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
 import yaml
 from kubernetes.aio.client import Configuration
@@ -37,6 +39,7 @@ async def load_access(
         raise InvalidInput("kubeconfig", f"{error}") from error
     except (TypeError, AttributeError, KeyError) as error:  # the package does not check the shape
         raise InvalidInput("kubeconfig", f"is no kubeconfig: {error}") from error
+    _settle_proxy(configuration, env)
     return configuration
 
 
@@ -57,6 +60,26 @@ def namespace_of(
     if not chosen:
         raise InvalidInput("kubeconfig", f"there is no context {context!r}")
     return str((chosen[0].get("context") or {}).get("namespace") or "default")
+
+
+def _settle_proxy(configuration: Configuration, env: Mapping[str, str]) -> None:
+    """Look for a proxy once: else environment and ~/.netrc are read before every single request."""
+    configuration.proxy = configuration.proxy or proxy_of(str(configuration.host), env)
+    configuration.client_session_kwargs = {"trust_env": False}
+
+
+def proxy_of(host: str, env: Mapping[str, str]) -> str | None:
+    """Return the proxy that an environment names for an address; lower-case names win, as in curl."""
+    ordered = sorted(env.items(), key=lambda item: item[0].islower())
+    proxies = {
+        name.lower().removesuffix("_proxy"): value
+        for name, value in ordered
+        if name.lower().endswith("_proxy") and value
+    }
+    address = urlsplit(host)
+    if proxy_bypass_environment(address.netloc, proxies):
+        return None
+    return proxies.get(address.scheme)
 
 
 def _load_account(configuration: Configuration, env: Mapping[str, str], account: Path) -> None:

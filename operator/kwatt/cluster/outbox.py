@@ -21,6 +21,7 @@ from kwatt.cluster.writes import Write, send
 from kwatt.errors import ClusterError, Refused
 
 FORGET_SECONDS: Final = 3600.0  # after the last failure of a key that nobody writes any more
+_PORTION: Final = 50
 
 
 class Request(NamedTuple):
@@ -64,6 +65,15 @@ class Flow:
     burst: float = 100.0
     faults: Backoff = field(default_factory=lambda: Backoff(first=1.0, cap=300.0))
     refusals: Backoff = field(default_factory=lambda: Backoff(first=30.0, cap=300.0))
+
+
+def portion(objects: int) -> int:
+    """Return how many of many writes to send before the next cycle, where there are so many objects.
+
+    Few, so that pods which can be released by then don't wait for all; yet a cycle takes as long as there
+    are objects, and must not be gone through more than 50 times for one write to each of them.
+    """
+    return max(_PORTION, objects // _PORTION)
 
 
 class _Trouble(NamedTuple):

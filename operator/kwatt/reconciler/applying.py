@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from kwatt.changes.values import Changes, ShareChange
-from kwatt.cluster.outbox import Applied, Failed, Outbox, Outcome, Outdated, Request
+from kwatt.cluster.outbox import Applied, Failed, Outbox, Outcome, Outdated, Request, portion
 from kwatt.errors import ClusterError, Conflict, Missing, Unavailable
 from kwatt.metrics import Metrics
 from kwatt.model.keys import ServiceKey
@@ -34,7 +34,6 @@ from kwatt.reconciler.writes import (
 )
 
 _LOG = logging.getLogger(__name__)
-_SERVICES_AT_ONCE: Final = 50  # pods that wait for the next cycle must not wait for all Services
 _DRAIN_SECONDS: Final = 1.0  # requests may fail meanwhile; a cap that is exceeded waits no longer
 
 Learn = Callable[[str, dict[str, Any]], None]
@@ -65,10 +64,11 @@ class Applier:
         cycle that was planned with the old one has ended.
         """
         self.failures = {}
+        most = portion(len(scene.snapshot.services))
         routing = routing_writes(scene, changes.splits)
         sent = [
             *await asyncio.gather(
-                self._urgent(share_writes(changes.lower, "lower")), self._drain(routing)
+                self._urgent(share_writes(changes.lower, "lower")), self._drain(routing, most)
             ),
             await self._urgent(removal_writes(changes.remove) + cost_writes(changes.costs)),
             await self._urgent(scale_writes(scene, changes.shrink)),
@@ -79,8 +79,8 @@ class Applier:
         releases = [release for release in changes.release if release.node not in missed]
         released = await self._run(release_writes(scene.snapshot, releases), holds)
         sent += [raised, _summary(released)]
-        sent.append(await self._send_some(service_writes(scene), _SERVICES_AT_ONCE))
-        sent += await self._route(routing)
+        sent.append(await self._send_some(service_writes(scene), most))
+        sent += await self._route(routing, most)
         waits = [one.retry_seconds for one in sent if one.retry_seconds is not None]
         return Sent(sum(one.writes for one in sent), min(waits, default=None))
 
@@ -90,18 +90,18 @@ class Applier:
             self._outbox.forgive(request.key)
         return await self._send(requests)
 
-    async def _drain(self, routing: Routing) -> Sent:
+    async def _drain(self, routing: Routing, most: int) -> Sent:
         """Take requests away from variants before their pods go, as far as that is soon done."""
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
-                return await self._send_some(routing.drain, _SERVICES_AT_ONCE)
+                return await self._send_some(routing.drain, most)
         except TimeoutError:
             return Sent(0, 0.0)
 
-    async def _route(self, routing: Routing) -> list[Sent]:
+    async def _route(self, routing: Routing, most: int) -> list[Sent]:
         """Give requests to variants whose pods came; a Service is there before a route names it."""
         steps = (routing.services, routing.routes, routing.remove)
-        return [await self._send_some(step, _SERVICES_AT_ONCE) for step in steps]
+        return [await self._send_some(step, most) for step in steps]
 
     async def _raise(
         self, raises: Iterable[ShareChange], holds: Callable[[], bool]

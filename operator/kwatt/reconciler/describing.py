@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -31,6 +31,7 @@ from kwatt.status.services import describe_service
 from kwatt.units import NO_POWER, Power, Throughput
 
 Status = TypeVar("Status", bound=BaseModel)
+_WAVERING: Final = ("Ready", "ThroughputMet")
 
 
 class ObjectKey(NamedTuple):
@@ -69,11 +70,15 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class StatusChange:
-    """A status that differs from the one seen; `urgent` when a condition flipped or changed its reason."""
+    """A status that differs from the one seen; `urgent` when a condition flipped or changed its reason.
+
+    It is `wavering` when the only news is that replicas of a service that was ready are not so yet.
+    """
 
     written: Written
     status: dict[str, Any]
     urgent: bool
+    wavering: bool = False
 
 
 def status_changes(
@@ -85,9 +90,15 @@ def status_changes(
     for written in objects:
         status = describe.status(written).model_dump(mode="json", by_alias=True, exclude_none=True)
         if status != written.status:
-            urgent = _verdicts(status) != _verdicts(written.status)
-            changes.append(StatusChange(written, status, urgent))
+            before, after = _verdicts(written.status), _verdicts(status)
+            changes.append(StatusChange(written, status, before != after, _wavers(before, after)))
     return changes
+
+
+def _wavers(before: list[tuple[str, str, str]], after: list[tuple[str, str, str]]) -> bool:
+    steady = [[one for one in side if one[0] not in _WAVERING] for side in (before, after)]
+    was_ready = any(one[:2] == ("Ready", "True") for one in before)
+    return was_ready and ("Ready", "False", "ReplicasNotReady") in after and steady[0] == steady[1]
 
 
 def _verdicts(status: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -1,6 +1,7 @@
 """Write statuses whose meaning changed, and post an Event where a condition turned.
 
-Figures that move are written at most every few seconds per object; a condition that flips is written at once.
+Figures that move are written at most every few seconds per object; a condition that flips is written at once,
+but for one: replicas of a service that was ready have two seconds to become so, which saves a write per change.
 Many are written in parts, over several cycles: pods that can be released must not wait for what people read.
 """
 
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 from kwatt import names
 from kwatt.cluster.events import Events, Subject, Type
-from kwatt.cluster.outbox import Applied, Failed, Outbox, Outcome, Request
+from kwatt.cluster.outbox import Applied, Failed, Outbox, Outcome, Request, portion
 from kwatt.cluster.paths import of_manifest, status_of
 from kwatt.cluster.writes import Apply, MergePatch
 from kwatt.errors import Conflict, Missing, Refused
@@ -25,7 +26,7 @@ from kwatt.status.moves import describe_move
 
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN: Final = 5.0
-_AT_ONCE: Final = 50
+_WAVERING_SECONDS: Final = 2.0
 _UNREADABLE: Final = "failed to create typed live object"  # says a 500
 _TOLD: Final = {
     "InferenceService": ("Accepted", "Placed"),
@@ -61,21 +62,34 @@ class Reporter:
         self._metrics = metrics
         self._clock = clock
         self._written_at: dict[str, float] = {}
+        self._wavers_since: dict[str, float] = {}
         self._moving: frozenset[ServiceKey] = frozenset()
 
     async def report(self, changes: Iterable[StatusChange]) -> float | None:
         """Write what is due; return after how many seconds the rest is."""
-        now = self._clock()
+        now, present = self._clock(), list(changes)
+        self._wavers_since = {
+            change.written.uid: self._wavers_since.get(change.written.uid, now)
+            for change in present
+            if change.wavering
+        }
         due, waits = [], []
-        for change in changes:
-            wait = self._written_at.get(change.written.uid, now - _SECONDS_BETWEEN)
-            wait += _SECONDS_BETWEEN - now
-            if change.urgent or wait <= 0:
+        for change in present:
+            wait = self._wait(change, now)
+            if wait <= 0:
                 due.append(change)
             else:
                 waits.append(wait)
         waits += await self._write(due)
         return min(waits, default=None)
+
+    def _wait(self, change: StatusChange, now: float) -> float:
+        uid = change.written.uid
+        if change.wavering:
+            return self._wavers_since[uid] + _WAVERING_SECONDS - now
+        if change.urgent:
+            return 0.0
+        return self._written_at.get(uid, now - _SECONDS_BETWEEN) + _SECONDS_BETWEEN - now
 
     async def tell_moves(self, moves: Iterable[Move]) -> None:
         """Post an Event with the figures on each service that the plan moves, once per move."""
@@ -93,7 +107,8 @@ class Reporter:
     async def _write(self, due: list[StatusChange]) -> list[float]:
         ordered = sorted(due, key=lambda change: not change.urgent)
         by_key: dict[Hashable, StatusChange] = {_key(change): change for change in ordered}
-        requests = self._outbox.some([_request(change) for change in ordered], _AT_ONCE)
+        most = portion(self._store.sizes()["InferenceService"])
+        requests = self._outbox.some([_request(change) for change in ordered], most)
         waits = [0.0] if len(requests) < len(due) else []
         for outcome in await self._outbox.run(requests):
             change = by_key[outcome.request.key]

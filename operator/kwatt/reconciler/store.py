@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from sys import intern
 from typing import Any, Final
 
 from kwatt.manifests.routes import OwnedRoute, read_route
@@ -160,7 +161,13 @@ class Store:
         own = self._own[kind].get(uid)
         if own is not None:
             self._own[kind][uid] = Written(
-                own.kind, own.namespace, own.name, own.uid, own.generation, status, own.spec
+                own.kind,
+                own.namespace,
+                own.name,
+                own.uid,
+                own.generation,
+                _shared(status),
+                own.spec,
             )
 
     def sizes(self) -> dict[str, int]:
@@ -194,6 +201,20 @@ def _written(kind: str, body: Body) -> Written:
         name=str(metadata["name"]),
         uid=str(metadata["uid"]),
         generation=int(metadata.get("generation") or 0),
-        status=body.get("status") or {},
-        spec=spec if keeps_spec and spec else {},
+        status=_shared(body.get("status") or {}),
+        spec=_shared(spec) if keeps_spec and spec else {},
     )
+
+
+def _shared(value: Any) -> Any:
+    """Return an equal JSON value whose texts are held once, however many objects have them.
+
+    Thousands of statuses consist of the same names and sentences, and every answer brings its own copies.
+    """
+    if isinstance(value, str):
+        return intern(value)
+    if isinstance(value, dict):
+        return {intern(name): _shared(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_shared(part) for part in value]
+    return value

@@ -1,7 +1,8 @@
 """Ask the API server about new pod templates, by a dry run of the Deployments they lead to.
 
 The answer is a condition on the object; a template that is refused never becomes half a Deployment. A
-generation that was accepted before, as its status says, is not asked about again.
+generation that was accepted before, as its status says, is not asked about again, nor is one that differs
+from an accepted one in nothing that the Deployments are built from: another rate is no other template.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from kwatt.reconciler.writes import rehearsals
 
 _CONCURRENT: Final = 10
 _RETRY_SECONDS: Final = 30.0
+_REHEARSED: Final = ("template", "variants", "priorityClassName")
 
 Generation = tuple[str, int]
 
@@ -30,7 +32,7 @@ class Validator:
         self._client = client
         self._clock = clock
         self._verdicts: dict[Generation, str] = {}
-        self._accepted: set[Generation] = set()
+        self._accepted: dict[str, Written] = {}  # by uid, as last seen
         self._retry_at: dict[Generation, float] = {}
 
     @property
@@ -49,18 +51,18 @@ class Validator:
         return before != self._verdicts
 
     def _forget(self, present: set[Generation]) -> None:
-        self._accepted &= present
+        uids = {uid for uid, _ in present}
+        self._accepted = {uid: owner for uid, owner in self._accepted.items() if uid in uids}
         self._verdicts = {key: v for key, v in self._verdicts.items() if key in present}
         self._retry_at = {key: at for key, at in self._retry_at.items() if key in present}
 
     def _due(self, owner: Written) -> bool:
         key = (owner.uid, owner.generation)
-        if key in self._accepted:
-            return False
         if key in self._verdicts:
             return key in self._retry_at and self._clock() >= self._retry_at[key]
-        if _accepted_before(owner):
-            self._accepted.add(key)
+        before = self._accepted.get(owner.uid)
+        if (before is not None and _alike(before, owner)) or _accepted_before(owner):
+            self._accepted[owner.uid] = owner
             return False
         return True
 
@@ -80,7 +82,14 @@ class Validator:
             self._retry_at[key] = self._clock() + _RETRY_SECONDS
         else:
             self._verdicts.pop(key, None)
-            self._accepted.add(key)
+            self._accepted[owner.uid] = owner
+
+
+def _alike(one: Written, other: Written) -> bool:
+    """Tell whether both lead to the same Deployments in a dry run."""
+    return one.generation == other.generation or all(
+        one.spec.get(part) == other.spec.get(part) for part in _REHEARSED
+    )
 
 
 def _accepted_before(owner: Written) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kwatt.cluster.access import load_access
+from kwatt.cluster.access import load_access, proxy_of
 from kwatt.errors import InvalidInput
 
 POD_ENV = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
@@ -109,3 +109,28 @@ async def test_no_kubeconfig_at_all_is_an_error_of_the_user():
 async def test_a_pod_without_a_token_is_an_error_of_the_user(tmp_path):
     with pytest.raises(InvalidInput, match="token"):
         await load_access(env=POD_ENV, account=tmp_path)
+
+
+async def test_neither_environment_nor_netrc_is_read_again_for_each_request(one):
+    env = {"KUBECONFIG": str(one), "HTTPS_PROXY": "http://proxy.example:3128"}
+
+    access = await load_access(env=env)
+
+    assert access.proxy == "http://proxy.example:3128"
+    assert access.client_session_kwargs == {"trust_env": False}
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ({}, None),
+        ({"HTTPS_PROXY": "http://p:1"}, "http://p:1"),
+        ({"HTTP_PROXY": "http://p:1"}, None),
+        ({"https_proxy": "http://low:1", "HTTPS_PROXY": "http://up:1"}, "http://low:1"),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "10.0.0.1"}, None),
+        ({"HTTPS_PROXY": "http://p:1", "no_proxy": "other.example,*"}, "http://p:1"),
+        ({"HTTPS_PROXY": "http://p:1", "no_proxy": "*"}, None),
+    ],
+)
+def test_a_proxy_of_the_environment_is_used_unless_the_address_is_excepted(env, expected):
+    assert proxy_of("https://10.0.0.1:443", env) == expected

@@ -11,7 +11,7 @@ from aiohttp import web
 from kwatt.cluster.backoff import Backoff
 from kwatt.cluster.client import Client
 from kwatt.cluster.lease import NotLeading
-from kwatt.cluster.outbox import Applied, Failed, Flow, Outbox, Outdated, Request
+from kwatt.cluster.outbox import Applied, Failed, Flow, Outbox, Outdated, Request, portion
 from kwatt.cluster.tokens import Bucket
 from kwatt.cluster.writes import Apply, Create, Delete, Evict, JsonPatch, MergePatch
 from kwatt.errors import Conflict, Refused, Unavailable
@@ -302,3 +302,8 @@ class TestSome:
         chosen = outbox.some([request("poison"), request("a"), request("b")], 1)
 
         assert chosen == [request("poison"), request("a")]
+
+
+@pytest.mark.parametrize(("objects", "expected"), [(0, 50), (2500, 50), (10_000, 200)])
+def test_a_portion_grows_with_what_a_cycle_has_to_go_through(objects, expected):
+    assert portion(objects) == expected

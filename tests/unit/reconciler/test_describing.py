@@ -157,3 +157,19 @@ def test_of_a_status_that_another_version_wrote_the_energy_is_kept() -> None:
     seen = own(status={"energy": energy, "placements": "what is this?"})
 
     assert described(seen, findings(world()))["energy"] == energy
+
+
+def test_replicas_that_are_not_ready_again_waver_where_nothing_else_turned() -> None:
+    found = findings(world(services=[b.service(target=100)]))
+    conditions = described(own(), found)["conditions"]
+
+    def waver(**reasons: str) -> bool:
+        """Describe a service again whose conditions were true, with these reasons."""
+        before = [c | {"status": "True", "reason": reasons.get(c["type"], "x")} for c in conditions]
+        (change,) = status_changes([replace(own(), status={"conditions": before})], found, LATER)
+        return change.wavering
+
+    kept = {c["type"]: c["reason"] for c in conditions}
+    assert kept["Ready"] == "ReplicasNotReady"
+    assert waver(**(kept | {"Ready": "ReplicasReady", "ThroughputMet": "Sustained"}))
+    assert not waver(**(kept | {"Placed": "Partly"}))

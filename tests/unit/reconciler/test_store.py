@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 from builders import watts
@@ -11,7 +12,7 @@ from kwatt.observation.values import Invalid, ParsedBudget
 from kwatt.observation.world import World
 from kwatt.reconciler.store import Store
 from kwatt.reconciler.trigger import Trigger
-from unit.observation.bodies import budget, node, own_pod
+from unit.observation.bodies import budget, node, own_pod, service
 
 
 def stored() -> tuple[Store, Trigger]:
@@ -136,3 +137,17 @@ async def test_it_wakes_the_loop_once_when_routes_are_served_or_not_any_more() -
 
     assert woken == [False, True, False, True]
     assert not store.world({}).serves_routes
+
+
+def test_equal_texts_of_many_objects_are_held_once() -> None:
+    store, _ = stored()
+    sentence = json.dumps({"conditions": [{"message": "the spec can be used", "generation": 3}]})
+    for name in ("a", "b"):
+        body = service(name)
+        body["metadata"]["uid"] = f"uid-{name}"
+        store.take("InferenceService", "ADDED", body | {"status": json.loads(sentence)})
+
+    first, second = (one.status["conditions"][0] for one in store.own("InferenceService"))
+
+    assert first == {"message": "the spec can be used", "generation": 3}
+    assert first["message"] is second["message"]
