@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
@@ -85,10 +86,11 @@ class TestRun:
     async def test_the_rate_is_limited_after_the_burst(self, api, say, client):
         api.script("PATCH", say.json({}))
         flow = Flow(per_second=50, burst=5)
+        begun = time.monotonic()
 
         await Outbox(client, flow).run([request(str(n)) for n in range(15)])
 
-        assert api.seen[-1].at - api.seen[0].at >= 0.15
+        assert api.seen[-1].at - begun >= 0.15
 
     async def test_nothing_is_sent_for_no_requests(self, api, client):
         assert await Outbox(client).run([]) == []
