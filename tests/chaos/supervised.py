@@ -23,7 +23,7 @@ class Supervised(Operator):
 
     def __init__(self, cluster: Cluster, name: str, port: int) -> None:
         super().__init__(cluster, name, "--port", str(port))
-        self.port = port
+        self._fixed = port
         self.starts = 0
         self.clock = self.log.with_name("clock")
         self.env = {"PYTHONPATH": f"{CLOCK}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
@@ -31,6 +31,11 @@ class Supervised(Operator):
         self._kept = threading.Event()
         self._lock = threading.Lock()
         threading.Thread(target=self._keep, daemon=True).start()
+
+    @property
+    def port(self) -> int:
+        """Return where it serves its probes and metrics, also while it does not."""
+        return self._fixed
 
     def keep(self) -> None:
         """Start it, and again whenever it ends."""
