@@ -6,7 +6,8 @@ Every addition can be taken back exactly; budgets count as design 6 says.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Final, Self
 
 import numpy as np
@@ -21,7 +22,7 @@ from kwatt.planning.layout import (
     idle_npus,
     is_occupied,
 )
-from kwatt.planning.options import Demand
+from kwatt.planning.options import Demand, shape_on
 
 NODE_RESOURCES: Final = ("cpu", "memory", "pods")
 
@@ -44,6 +45,7 @@ class Ledger:
             "pods": _vector([node.pods - node.other_pods for node in nodes]),
         }
         self.replicas = _vector([0] * len(nodes))
+        self._overcommit = _Overcommit(layout, snapshot, self.left)
         rooms = [_first_room(layout, number) for number in range(len(layout.budgets))]
         self.room = _vector([*rooms, UNLIMITED])
         self.quotas: dict[str, dict[tuple[str, str], int]] = {}
@@ -140,6 +142,18 @@ class Ledger:
                 slots[name] = np.maximum(self.left[name][numbers] // each, 0)
         return slots
 
+    def stay_slots(self, number: int, demand: Demand) -> int:
+        """Return how many replicas that run on a node may stay beside what was put there, NPUs left aside.
+
+        Replicas that run may take more cpu, memory or pods than a node has by now; whoever was put in the
+        place of one displaces it.
+        """
+        return min(
+            max(0, int(self.left[name][number]) + self._overcommit.of(name, number)) // each
+            for name, each in node_needs(demand).items()
+            if each > 0
+        )
+
     def quota_slots(self, demand: Demand) -> int:
         """Return how many more replicas the namespace's quotas allow."""
         needs = quota_needs(demand)
@@ -169,6 +183,32 @@ class Ledger:
         for budget in domain.off:
             opening = opened * int(self.layout.opening[number])
             self.room[budget] = bounded(int(self.room[budget]) - watts - opening)
+
+
+class _Overcommit:
+    """What all replicas that run take of nodes beyond what these have for them; found when first asked for."""
+
+    def __init__(self, layout: Layout, snapshot: Snapshot, left: Mapping[str, Ints]) -> None:
+        self._layout, self._snapshot = layout, snapshot
+        self._had = {name: vector.copy() for name, vector in left.items()}
+
+    def of(self, name: str, number: int) -> int:
+        """Return the amount of a resource of one node, 0 where there is enough."""
+        return int(self._beyond[name][number])
+
+    @cached_property
+    def _beyond(self) -> dict[str, Ints]:
+        running = {name: np.zeros_like(had) for name, had in self._had.items()}
+        for service in self._snapshot.services:
+            for incumbent in service.incumbents:
+                number = self._layout.numbers.get(incumbent.node)
+                if number is None:
+                    continue
+                shape, count = shape_on(service, incumbent.variant.npu_class), incumbent.replicas
+                running["cpu"][number] += bounded(count * shape.cpu_milli)
+                running["memory"][number] += bounded(count * shape.memory_bytes)
+                running["pods"][number] += count
+        return {name: np.maximum(0, running[name] - had) for name, had in self._had.items()}
 
 
 def node_needs(demand: Demand) -> dict[str, int]:

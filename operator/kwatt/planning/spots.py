@@ -120,6 +120,7 @@ def _stayable(ledger: Ledger, demand: Demand, number: int, replicas: int) -> int
     Where the node's label or resource is no longer the variant's, its NPUs say nothing about them.
     """
     node = ledger.layout.nodes[number]
+    replicas = min(replicas, ledger.stay_slots(number, demand))
     if (node.npu_class, node.resource) != (demand.variant.npu_class, demand.variant.resource):
         return replicas
     return min(replicas, max(0, int(ledger.npus[number])) // demand.variant.npus)

@@ -100,6 +100,20 @@ def test_a_newcomer_displaces_lower_priorities_where_it_must() -> None:
     assert result.unplaced[0].service == ServiceKey("city", "low")
 
 
+def test_a_newcomer_displaces_lower_priorities_from_cpu_and_pods_too() -> None:
+    running = b.service("low", incumbents=(b.incumbent(),))
+    urgent = b.service("urgent", priority=9)
+
+    for full in (b.node(pods=1), b.node(cpu_milli=1000)):
+        assert places(plan(b.snapshot([running, urgent], [full]))) == [("urgent", "n1", 1)]
+
+
+def test_replicas_stay_on_a_node_that_has_less_for_them_than_when_they_came() -> None:
+    running = b.service(target=200, incumbents=(b.incumbent(replicas=2),))
+
+    assert places(plan(b.snapshot([running], [b.node(pods=1)]))) == [("traffic", "n1", 2)]
+
+
 def test_a_service_does_not_switch_for_watts_alone() -> None:
     profile = b.profile(b.point(), b.point(100, 20, env={"BATCH": "8"}))
     running = b.service(incumbents=(b.incumbent(),))
