@@ -129,7 +129,7 @@ def test_nothing_is_lost_from_before_the_chart_to_a_second_install(
         install(kubectl)
     install(kubectl, "--take-ownership", "--force-conflicts")
     unchanged()
-    assert "route" in kubectl("explain", "inferenceservice.spec")  # a field of the newer CRDs
+    eventually(lambda: "route" in kubectl("explain", "inferenceservice.spec"), 60, "the newer CRDs")
     kubectl("rollout", "status", "deployment/kwatt", "-n", NAMESPACE, "--timeout=120s")
 
     with operator(kubectl.cluster, NAMESPACE):

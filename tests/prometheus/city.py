@@ -22,6 +22,7 @@ from prometheus.queries import ALERTS
 from prometheus.server import Prometheus, prometheus
 
 _EXAMPLES = REPO / "examples"
+_OF_TESTS = {"00-namespaces.yaml": "kwatt.test=true", "nodes": "type=kwok"}  # removed after a test
 
 
 class Fakes:
@@ -64,6 +65,8 @@ def city(cluster: Cluster, folder: Path) -> Iterator[tuple[Prometheus, Fakes]]:
     kubectl = Kubectl(cluster)
     for name in ("00-namespaces.yaml", "10-classes", "20-profiles", "nodes", "40-budgets"):
         kubectl("apply", "--server-side", "--force-conflicts", "-f", str(_EXAMPLES / name))
+    for name, label in _OF_TESTS.items():
+        kubectl("label", "--overwrite", "-f", str(_EXAMPLES / name), label)
     kubectl.apply(*_services())
     with fakes(cluster, folder) as fake:
         operator = Operator(cluster, "city", "--telemetry-via", fake.url).start()
