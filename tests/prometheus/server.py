@@ -29,7 +29,7 @@ class Prometheus:
     """What a running Prometheus answers."""
 
     def __init__(self, port: int) -> None:
-        self._address = f"http://127.0.0.1:{port}"
+        self.url = f"http://127.0.0.1:{port}"
 
     def query(self, expression: str, at: float | None = None) -> list[dict[str, Any]]:
         """Evaluate at one time, now by default."""
@@ -54,12 +54,12 @@ class Prometheus:
     def ready(self) -> bool:
         """Tell whether it answers."""
         with contextlib.suppress(OSError):
-            urllib.request.urlopen(f"{self._address}/-/ready", timeout=5).close()
+            urllib.request.urlopen(f"{self.url}/-/ready", timeout=5).close()
             return True
         return False
 
     def _get(self, what: str, given: Mapping[str, str]) -> Any:
-        url = f"{self._address}/api/v1/{what}?{urllib.parse.urlencode(given)}"
+        url = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(given)}"
         try:
             with urllib.request.urlopen(url, timeout=30) as answer:
                 return json.load(answer)["data"]
@@ -69,16 +69,20 @@ class Prometheus:
 
 @contextlib.contextmanager
 def prometheus(
-    folder: Path, targets: Sequence[str], rules: Sequence[Path] = ()
+    folder: Path, targets: Sequence[str], rules: Sequence[Path] = (), *, port: int = 0, **job: Any
 ) -> Iterator[Prometheus]:
-    """Run a Prometheus that scrapes `targets` (host:port) every second, below `folder`."""
+    """Run a Prometheus that scrapes `targets` (host:port) every second, below `folder`.
+
+    `job` is what else its scrape configuration says; the port is a free one unless given.
+    """
+    scrape = {"job_name": "kwatt", "static_configs": [{"targets": list(targets)}], **job}
     configuration = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(path) for path in rules],
-        "scrape_configs": [{"job_name": "kwatt", "static_configs": [{"targets": list(targets)}]}],
+        "scrape_configs": [scrape],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
-    port = _free_port()
+    port = port or free_port()
     command = [str(programs() / "prometheus"), f"--config.file={folder / 'prometheus.yml'}"]
     command += [f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}"]
     with (folder / "log").open("wb") as log:
@@ -100,7 +104,8 @@ def _wait(running: Prometheus, process: subprocess.Popen[bytes], log: Path) -> N
         time.sleep(0.05)  # the pace of polling; the deadline decides
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that nobody uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

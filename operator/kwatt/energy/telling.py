@@ -19,10 +19,11 @@ class Lost(NamedTuple):
 
 
 class Telling:
-    """Remembers what was refused last of each pool and budget."""
+    """Remembers what was refused last of each pool, class and budget."""
 
     def __init__(self) -> None:
         self._pools: dict[PoolKey, Refused] = {}
+        self._classes: dict[str, Refused] = {}  # where one server tells of all their nodes
         self._budgets: dict[str, Refused] = {}
 
     def hear(self, refused: Iterable[Refused]) -> None:
@@ -30,12 +31,16 @@ class Telling:
         for one in refused:
             if one.node is not None and one.npu_class is not None:
                 self._pools[PoolKey(one.node, one.npu_class)] = one
+            elif one.npu_class is not None:
+                self._classes[one.npu_class] = one
             elif one.budget is not None:
                 self._budgets[one.budget] = one
 
     def forget(self, holdings: Holdings, read: Iterable[PoolKey]) -> None:
-        """Drop refusals of pools that are gone, or were read since."""
+        """Drop refusals of pools and classes that are gone, or were read since."""
         again = set(read)
+        silent = {key.npu_class for key in holdings.pools} - {key.npu_class for key in again}
+        self._classes = {name: one for name, one in self._classes.items() if name in silent}
         self._pools = {
             key: one
             for key, one in self._pools.items()
@@ -60,18 +65,21 @@ class Telling:
 
     def never_read(self, known: Known) -> Lost | None:
         """Say why the NPUs of an object were never read, None where nobody has tried."""
-        why = self._why(known, None) if any(key in self._pools for key in known.unread) else ""
-        return Lost(Loss.NEVER_READ, f"no watts were ever read{why}") if why else None
+        if not any(self._refused(key) for key in known.unread):
+            return None
+        return Lost(Loss.NEVER_READ, f"no watts were ever read{self._why(known, None)}")
 
     def _why(self, known: Known, budget: str | None) -> str:
         if budget in self._budgets:
             one = self._budgets[budget]
             return f" ({one.target}: {one.reason}: {one.message})"
-        refusals = (self._pools.get(key) for key in known.unread)
-        first = next((one for one in refusals if one is not None), None)
+        first = next(filter(None, map(self._refused, known.unread)), None)
         if first is not None:
             return f" ({first.target}: {first.reason}: {first.message})"
         return f" (node {known.unread[0].node})" if known.unread else ""
+
+    def _refused(self, key: PoolKey) -> Refused | None:
+        return self._pools.get(key) or self._classes.get(key.npu_class)
 
 
 def age(milliseconds: int) -> str:

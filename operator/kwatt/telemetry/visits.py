@@ -58,16 +58,16 @@ class Visit:
 
 
 def key_of(target: Target) -> Hashable:
-    """Return what a target is known by from round to round."""
+    """Return what a target is known by from round to round; a corrected query is asked at once."""
     match target:
         case ExporterTarget():
             return ("exporter", target.format.npu_class, target.node)
         case RuntimeTarget():
             return ("runtime", target.pod)
         case ClassQuery():
-            return ("class", target.format.npu_class)
+            return ("class", target.format.npu_class, target.url)
         case MeterQuery():
-            return ("meter", target.budget)
+            return ("meter", target.budget, target.url, target.query)
         case _:
             assert_never(target)
 

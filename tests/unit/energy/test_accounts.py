@@ -78,6 +78,25 @@ def test_a_service_none_of_whose_cards_was_ever_read_says_why_and_has_no_joules(
     assert meter.service().counted == Counted()
 
 
+def test_a_server_that_refuses_a_whole_class_is_told_until_it_answers() -> None:
+    meter = Meter(holdings(holder("a")))
+    away = Refused(Source.PROMETHEUS, "atom", Refusal.UNREACHABLE, "no route", npu_class=b.ATOM)
+
+    meter.accounts.take(Readings(refused=(away,)), meter.scene, at(5))
+    assert (meter.service().loss, meter.service().lost) == (
+        Loss.NEVER_READ,
+        "no watts were ever read (atom: Unreachable: no route)",
+    )
+    meter.steady([15, 30])
+    meter.accounts.take(Readings(refused=(away,)), meter.scene, at(105))
+    meter.now = at(105)
+    assert meter.service().lost == "no watts for 75 s (atom: Unreachable: no route)"
+    meter.steady([120])
+    meter.accounts.take(Readings(), meter.scene, at(210))
+    meter.now = at(210)
+    assert "Unreachable" not in (meter.service().lost or "")
+
+
 def test_one_of_two_cards_lost_leaves_no_sum_of_what_is_known() -> None:
     meter = Meter(holdings(holder("a", npus=2)))
     for seconds in range(0, 91, 15):

@@ -137,3 +137,19 @@ async def test_what_the_server_says_of_a_wrong_query_is_told(servers: Servers) -
     (refused,) = (await ask(servers, BAD_QUERY, status=400, meter=True)).refused
 
     assert refused.message == "the server refuses the query: unexpected end of input"
+
+
+async def test_a_query_that_was_corrected_is_asked_at_once(servers: Servers) -> None:
+    async def serve(request: web.Request) -> web.Response:
+        sound = request.query["query"] == "sum(pdu_watts)"
+        return web.json_response(vector(({}, "141")) if sound else vector())
+
+    url = await servers.http(serve)
+    wrong, right = (
+        Targets(meters=(MeterQuery("rack-a1", url, query),))
+        for query in ("sum(pdu_wats)", "sum(pdu_watts)")
+    )
+    async with Reader(QUICK, wall_ms=lambda: WALL) as reader:
+        assert not (await reader.read(wrong, 0)).meters
+        assert not (await reader.read(wrong, 15_000)).meters  # put off from now on
+        assert (await reader.read(right, 16_000)).meters
