@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.pages import DOCS, REPO, anchors, headings, links
+from docs.pages import DOCS, REPO, anchors, blocks, links, prose
 
 PAGES = [REPO / "README.md", *sorted(DOCS.rglob("*.md"))]
 ENGLISH = sorted(DOCS.glob("*.md"))
@@ -20,6 +20,7 @@ GENERATED = {
     "benchmarks-faults.md",
     "benchmarks-planner.md",
 }
+_MARK = re.compile(r"^ *(#{1,6}(?= )|\||[*-](?= )|\d+\.(?= ))", re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPO)))
@@ -69,8 +70,15 @@ def test_every_page_is_in_the_navigation(page: Path) -> None:
     assert str(page.relative_to(DOCS)) in re.findall(r"[\w/-]+\.md", navigation)
 
 
-def shape(page: Path) -> list[int]:
-    """Return the levels of the headings of a page."""
-    marks = [line for line in page.read_text(encoding="utf-8").splitlines() if line[:1] == "#"]
-    assert len(marks) >= len(headings(page))
-    return [len(mark) - len(mark.lstrip("#")) for mark in marks if mark.lstrip("#")[:1] == " "]
+def shape(page: Path) -> list[str]:
+    """Return what a page is made of: marks of headings, rows and items in order, then its blocks' languages."""
+    return [*_MARK.findall(prose(page)), *(block.language for block in blocks(page))]
+
+
+def test_a_row_that_one_language_lacks_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# Title\n\n| a |\n| b |\n\n```sh\n# a comment\n```\n\n1. one\n", encoding="utf-8"
+    )
+
+    assert shape(page) == ["#", "|", "|", "1.", "sh"]
