@@ -35,8 +35,6 @@ def page(
     lines = [
         "# Faults",
         "",
-        "[한국어](ko/benchmarks-faults.md)",
-        "",
         f"`tests/chaos/run.py` ({how}, seed {seed}) on {time.strftime('%Y-%m-%d')}: {machine}; "
         f"{size.nodes} simulated nodes in {len(size.racks)} racks, about {size.services} services.",
         "Etcd, API server, controllers and scheduler are real, nodes and pods are KWOK's. Services,",
