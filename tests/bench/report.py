@@ -16,6 +16,8 @@ from bench.results import AIM, CALM_CORES, Results, broken, median, median_cpu
 _HEAD = """\
 # Benchmarks
 
+[한국어](ko/benchmarks.md)
+
 Written by `make bench` (`tests/bench/bench.py --write-docs`), never by hand. One machine runs everything:
 API server, etcd, controllers, scheduler, KWOK, the operator and the benchmark itself; ratios compare runs
 of one and the same invocation.
