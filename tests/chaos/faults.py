@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -12,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import load
-from bench.api import Body
+from bench.api import AWAY, Body
 from bench.chaos import SERVICES
 from bench.ground import wait_until
 from bench.load import NAMESPACE
 from bench.processes import component_pids, memory
+from chaos import world
 from chaos.proxy import Fault
-from chaos.stage import AWAY, PatientChurn, Stage
+from chaos.stage import PatientChurn, Stage
 from cluster import cluster as local
 from e2e.harness import REPO
 
@@ -178,7 +180,7 @@ def flapping(stage: Stage, full: bool) -> str:
     """Let nodes become unready and ready again, several times."""
     times = 8 if full else 2
     for _ in range(times):
-        nodes = stage.random.sample([one["metadata"]["name"] for one in load.nodes(stage.size)], 5)
+        nodes = stage.random.sample([one["metadata"]["name"] for one in world.nodes(stage.size)], 5)
         for ready in ("False", "True"):
             for node in nodes:
                 _set_ready(stage, node, ready)
@@ -197,7 +199,7 @@ def _set_ready(stage: Stage, node: str, ready: str) -> None:
 
 def rack_lost(stage: Stage, full: bool) -> str:
     """Lose every node of a rack at once, and get them back."""
-    lost = load.nodes(stage.size)[: load.NODES_PER_RACK]
+    lost = world.nodes(stage.size)[: load.NODES_PER_RACK]
     for node in lost:
         stage.api.delete("Node", "", node["metadata"]["name"])
     stage.wait(60.0 if full else 10.0)
@@ -287,7 +289,7 @@ def day(stage: Stage, full: bool) -> str:
 
 def _hurry(stage: Stage, changes: int) -> float:
     """Make so many changes and let the operator catch up; return the seconds."""
-    churn, begun = PatientChurn(stage.api, stage.size, changes), time.monotonic()
+    churn, begun = PatientChurn(stage, changes), time.monotonic()
     churn.pause = 0.02
     churn.start()
     wait_until(lambda: sum(churn.counts.values()) >= changes, 3600, "the changes of a day")
@@ -298,8 +300,34 @@ def _hurry(stage: Stage, changes: int) -> float:
 
 
 def telemetry(stage: Stage, full: bool) -> str:
-    """Take the exporters and Prometheus away."""
-    return "SKIPPED: no exporters on this stage; tests/e2e/test_telemetry.py takes them away"
+    """Take the exporters and the Prometheus server away; what was decided holds until they are back.
+
+    The meter of a budget may be silent for a minute before it counts as lost: only the full run waits.
+    """
+    metered = (world.METERED,) if full else ()
+    ways = {"killed": stage.exporters.dead, "answering 503": stage.exporters.refusing}
+    chosen = list(ways) if full else list(ways)[:1]
+    for way in chosen:
+        with ways[way](), stage.prometheus.gone():
+            wait_until(lambda: stage.measured(*metered) == {"False"}, 180, "Measured=False")
+            stage.wait(60.0 if full else 3.0)
+        wait_until(lambda: stage.measured(*metered) == {"True"}, 180, "measured again")
+        if full:
+            _grows(stage)
+    return f"exporters {', then '.join(chosen)}; Prometheus away meanwhile"
+
+
+def _grows(stage: Stage) -> None:
+    """Wait until the joules of every steady service go on: they are written once a minute."""
+    before = stage.steady_joules()
+
+    def grown() -> bool:
+        with contextlib.suppress(*AWAY):
+            now = stage.steady_joules()
+            return all(now[uid] > joules for uid, joules in before.items())
+        return False
+
+    wait_until(grown, 150, "joules that grow")
 
 
 SCENARIOS = (

@@ -73,7 +73,7 @@ def _fuzzed(one: Fuzzed) -> tuple[str, ...]:
 def _cells(one: Outcome) -> tuple[str, ...]:
     if one.skipped:
         return (one.name, one.what, *("–",) * (len(HEAD) - 2))
-    energy = f"{len(one.shrunk)} shrank of {one.energies}" if one.energies else "not reported"
+    energy = f"{len(one.energy)} wrong of {one.told}" if one.told else "not reported"
     counts = (one.changes, one.restarts, len(one.violations), len(one.lost), len(one.phantoms))
     return (one.name, one.what, *map(str, counts), energy, f"{one.converged_seconds:.1f} s")
 
