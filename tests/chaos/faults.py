@@ -55,7 +55,7 @@ def kills(stage: Stage, full: bool) -> str:
 
     The Lease of the dead one is given back in its name, so that the next need not wait for its end.
     """
-    number, led = 200 if full else 8, 0
+    number, led = 200 if full else 5, 0
     for _ in range(number):
         if stage.random.random() < LEADING:
             wait_until(stage.operator.leads, 90, "the operator to lead")
