@@ -22,6 +22,7 @@ HEAD = (
     "services lost",
     "phantoms",
     "energy",
+    "cycles failed",
     "took",
     "converged after",
 )
@@ -35,6 +36,7 @@ EXPLAINED = (
     "service or node. Phantom: an object without a service, or a difference between the leader's store and",
     "the API server. Energy: how often the joules in a status of a service, budget or class shrank (by uid),",
     "or those of a service that lasts were more than its cards drew, and how many statuses told any so far.",
+    "Cycles failed: how often the operator ended a cycle by an error of its own, and made the next one.",
     "The last column counts from the end of the fault and of the churn until nothing is lost and nothing is",
     "a phantom; other work on the machine lengthens it.",
 )
@@ -100,7 +102,7 @@ def _cells(one: Outcome) -> tuple[str, ...]:
     energy = f"{len(one.energy)} wrong of {one.told}" if one.told else "not reported"
     counts = (one.changes, one.restarts, len(one.violations), len(one.lost), len(one.phantoms))
     times = (f"{one.seconds:.0f} s", f"{one.converged_seconds:.1f} s")
-    return (one.name, one.what, *map(str, counts), energy, *times)
+    return (one.name, one.what, *map(str, counts), energy, str(len(one.failed)), *times)
 
 
 def _row(cells: Sequence[str]) -> str:
