@@ -78,7 +78,7 @@ def _lengths(results: Sequence[Result]) -> str:
     short = [one.name for one in results if not one.full]
     if not short:
         return "Each fault lasted as long as it should."
-    return "For seconds only: " + ", ".join(short) + "."
+    return "Shorter than in `make chaos`: " + ", ".join(short) + "."
 
 
 def _fuzzed(one: Fuzzed) -> tuple[str, ...]:

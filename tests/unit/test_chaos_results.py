@@ -59,6 +59,6 @@ def test_the_page_has_a_row_for_each_fault_and_says_which_were_short(tmp_path: P
 
     row = "| operator killed | 200 kills | 300 | 200 | 1 | 0 | 0 | 0 wrong of 25 | 0 | 1800 s | 12.3 s |"
     assert row in text
-    assert "For seconds only: operator killed." in text
+    assert "Shorter than in `make chaos`: operator killed." in text
     assert "10,000 objects" in text
     assert "ran never" in text
