@@ -82,7 +82,7 @@ bench-demand: setup ## A rate that follows the demand against a fixed peak and a
 	@$(BIN)/python tests/bench/demand.py --write-docs
 
 chaos: setup tools ## Every fault under churn with an observer on the caps, 10,000 fuzzed objects: an hour or two
-	@$(BIN)/python tests/chaos/run.py --full --write-docs
+	@$(BIN)/python tests/chaos/run.py --full --results build/chaos --write-docs
 
 image: ## Build the operator's image with docker or podman; BASE=... names another base
 	@$(PYTHON) tests/release/image.py

@@ -40,6 +40,9 @@ class ApiError(Exception):
         self.status = status
 
 
+AWAY = (ApiError, OSError, http.client.HTTPException)  # what a request to an absent server raises
+
+
 class Api:
     """One API server, with the client certificate of a kubeconfig; a connection per thread."""
 

@@ -35,7 +35,7 @@ class Fuzzed:
     number: int
     refused: int
     handled: int
-    by_reason: Counter[str]
+    by_reason: dict[str, int]
     silent: tuple[str, ...]
     failures: tuple[str, ...]
     canary_seconds: float | None
@@ -66,7 +66,7 @@ def fuzz(stage: Stage, number: int, seed: int) -> Fuzzed:
         number=number,
         refused=number - handled,
         handled=handled,
-        by_reason=reasons,
+        by_reason=dict(reasons),
         silent=tuple(silent),
         failures=tuple(failures),
         canary_seconds=canary,

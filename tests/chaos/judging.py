@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bench.ground import say
 from chaos.faults import Scenario
-from chaos.stage import AWAY, PatientChurn, Stage
+from chaos.stage import PatientChurn, Stage
 from cluster.cluster import ClusterError
 from e2e.observer import Observer
 
@@ -27,9 +24,9 @@ class Outcome:
     violations: tuple[str, ...]
     lost: tuple[str, ...]
     phantoms: tuple[str, ...]
-    shrunk: tuple[str, ...]
+    energy: tuple[str, ...]
     failed: tuple[str, ...]
-    energies: int
+    told: int
     changes: int
     restarts: int
     seconds: float
@@ -43,54 +40,16 @@ class Outcome:
     @property
     def problems(self) -> list[str]:
         """Return all that must not be."""
-        return [*self.violations, *self.lost, *self.phantoms, *self.shrunk, *self.failed]
-
-
-@dataclass
-class Meter:
-    """Follows the joules of every service: they only ever grow."""
-
-    stage: Stage
-    shrunk: list[str] = field(default_factory=list)
-    seen: dict[str, float] = field(default_factory=dict)
-
-    def take(self) -> None:
-        """Compare with what was seen last."""
-        try:
-            energy = self.stage.energy()
-        except AWAY:
-            return
-        for uid, joules in energy.items():
-            if joules < self.seen.get(uid, 0.0):
-                self.shrunk.append(f"energy of {uid}: {self.seen[uid]} J, then {joules} J")
-        self.seen |= energy
-
-    @contextmanager
-    def following(self) -> Iterator[None]:
-        """Follow for the length of a block."""
-        end = threading.Event()
-
-        def follow() -> None:
-            while not end.wait(1.0):
-                self.take()
-
-        thread = threading.Thread(target=follow, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            end.set()
-            thread.join()
+        return [*self.violations, *self.lost, *self.phantoms, *self.energy, *self.failed]
 
 
 def judge(stage: Stage, scenario: Scenario, full: bool, seed: int) -> Outcome:
     """Run one scenario; return what came of it."""
     say(f"{scenario.name} ...")
     begun, before, starts = time.monotonic(), stage.steady_pods(), stage.operator.starts
-    logged = len(stage.operator.text())
-    observer, meter = Observer(stage.cluster.kubeconfig).start(), Meter(stage)
-    churn = PatientChurn(stage.api, stage.size, seed)
-    with meter.following():
+    logged, metered = len(stage.operator.text()), len(stage.meter.problems)
+    observer, churn = Observer(stage.cluster.kubeconfig).start(), PatientChurn(stage, seed)
+    with stage.meter.following():
         churn.start()
         if scenario.blind:
             stage.wait(1.0)
@@ -108,9 +67,9 @@ def judge(stage: Stage, scenario: Scenario, full: bool, seed: int) -> Outcome:
             violations=tuple(map(str, observer.history().violations)),
             lost=(*failure, *lost, *(f"steady pod {uid} on {before[uid]} went" for uid in gone)),
             phantoms=tuple(phantoms),
-            shrunk=tuple(meter.shrunk),
+            energy=tuple(stage.meter.problems[metered:]),
             failed=() if scenario.fails else _failures(stage.operator.text()[logged:]),
-            energies=len(meter.seen),
+            told=len(stage.meter.seen),
             changes=sum(churn.counts.values()),
             restarts=stage.operator.starts - starts,
             seconds=time.monotonic() - begun,

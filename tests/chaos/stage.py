@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import random
 import secrets
-import socket
 import threading
 import time
 from collections import Counter
@@ -15,20 +13,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import load
-from bench.api import Api, ApiError, Body
+from bench.api import AWAY, Api
 from bench.chaos import SERVICES, Churn, unsettled
-from bench.ground import say
+from bench.ground import say, wait_until
 from bench.load import NAMESPACE, Size
+from chaos import world
+from chaos.energy import Meter
+from chaos.meters import Exporters, PrometheusServer, free_port
 from chaos.proxy import Proxy
 from chaos.supervised import Supervised
+from chaos.world import STEADY, STEADY_REPLICAS
 from cluster import cluster as local
 from cluster.cluster import Cluster
 from e2e import worlds
-from e2e.harness import REPO, Kubectl, install_policies
+from e2e.harness import REPO, Kubectl, condition, install_policies
 
 OWNER = "kwatt.dev/service"
-STEADY = ("steady-0", "steady-1")
-STEADY_REPLICAS = 3
+SERVICES_OF_ALL = f"/apis/kwatt.dev/v1alpha1/namespaces/{NAMESPACE}/inferenceservices"
 COUNTED = {
     "Node": "/api/v1/nodes",
     "Pod": "/api/v1/pods",
@@ -39,17 +40,17 @@ COUNTED = {
     "ModelProfile": "/apis/kwatt.dev/v1alpha1/modelprofiles",
     "PowerBudget": "/apis/kwatt.dev/v1alpha1/powerbudgets",
 }
-AWAY = (ApiError, OSError, http.client.HTTPException)
 
 
 class PatientChurn(Churn):
     """Churn that goes on while the API server refuses or is away; around `size.services` services stay."""
 
-    def __init__(self, api: Api, size: Size, seed: int) -> None:
-        super().__init__(api, size, seed)
+    def __init__(self, stage: Stage, seed: int) -> None:
+        super().__init__(stage.api, stage.size, seed)
         self.caps = True
         self.refused = 0
-        self._about = size.services
+        self._about = stage.size.services
+        self._caps = {body["metadata"]["name"]: body for body in stage.budgets()}
 
     def make(self, act: Callable[[], None]) -> None:
         """Make a change, or another one where there are too few or too many services."""
@@ -77,6 +78,9 @@ class Stage:
     proxy: Proxy
     operator: Supervised
     second: Supervised
+    exporters: Exporters
+    prometheus: PrometheusServer
+    meter: Meter
     random: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,10 +95,24 @@ class Stage:
         """Let a fault last."""
         threading.Event().wait(seconds)
 
+    def budgets(self) -> list[world.Body]:
+        """Return the caps as they were at the beginning."""
+        return world.budgets(self.size, self.prometheus.url)
+
     def apply_world(self) -> None:
         """Write classes, profile, budgets and the steady services again."""
-        self.api.apply_all([*load.catalogue(), *load.budgets(self.size)])
-        self.api.apply_all(steady())
+        self.api.apply_all([*world.catalogue(), *self.budgets()])
+        self.api.apply_all(world.steady())
+
+    def measured(self, *budgets: str) -> set[str]:
+        """Return in how many ways the condition Measured stands: of the steady services, of budgets."""
+        paths = [f"{SERVICES_OF_ALL}/{name}" for name in STEADY]
+        paths += [f"{COUNTED['PowerBudget']}/{name}" for name in budgets]
+        try:
+            bodies = [self.api.request("GET", path) for path in paths]
+        except AWAY:
+            return set()
+        return {str(condition(body, "Measured").get("status")) for body in bodies}
 
     def steady_pods(self) -> dict[str, str]:
         """Return the running pods of the services that nobody touches: uid and node."""
@@ -107,14 +125,10 @@ class Stage:
             and not pod["metadata"].get("deletionTimestamp")
         }
 
-    def energy(self) -> dict[str, float]:
-        """Return the joules of every service that has any in its status, by uid."""
-        found = {}
-        for body in self.api.list(SERVICES)["items"]:
-            joules = body.get("status", {}).get("energy", {}).get("joules")
-            if joules is not None:
-                found[body["metadata"]["uid"]] = float(joules)
-        return found
+    def steady_joules(self) -> dict[str, float]:
+        """Return the joules that the statuses of the steady services tell, by uid."""
+        mine = {f"{NAMESPACE}/{name}" for name in STEADY}
+        return {uid: one.joules for uid, one in self.meter.told().items() if one.name in mine}
 
     def problems(self) -> tuple[list[str], list[str]]:
         """Return what is lost and what is a phantom, at this moment; an API that is away loses all."""
@@ -171,12 +185,6 @@ class Stage:
             time.sleep(0.5)  # the pace of polling; the deadline decides
 
 
-def steady() -> list[Body]:
-    """Return services of the highest priority, which churn leaves alone."""
-    bodies = [load.service(name, STEADY_REPLICAS) for name in STEADY]
-    return [{**b, "spec": {**b["spec"], "priorityClassName": "steady"}} for b in bodies]
-
-
 @contextlib.contextmanager
 def staged(size: Size, seed: int) -> Iterator[Stage]:
     """Set the stage on a cluster of its own, for the length of a block."""
@@ -185,35 +193,55 @@ def staged(size: Size, seed: int) -> Iterator[Stage]:
         kubectl("apply", "--server-side", "-f", str(REPO / "crds"))
         kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
         install_policies(kubectl)
-        proxy = Proxy(cluster.kubeconfig, seed).start()
-        first, second = (_operator(cluster, proxy, name) for name in ("first", "second"))
-        stage = Stage(cluster, size, seed, Api(cluster.kubeconfig), kubectl, proxy, first, second)
-        try:
+        with contextlib.ExitStack() as stack:
+            stage = _stage(cluster, kubectl, size, seed, stack)
             _furnish(stage)
             yield stage
-        finally:
-            for one in (first, second):
-                one.leave()
-            proxy.stop()
 
 
-def _operator(cluster: Cluster, proxy: Proxy, name: str) -> Supervised:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    operator = Supervised(cluster, name, port)
+def _stage(
+    cluster: Cluster, kubectl: Kubectl, size: Size, seed: int, stack: contextlib.ExitStack
+) -> Stage:
+    """Start all that is beside the cluster; the stack ends it."""
+    proxy = Proxy(cluster.kubeconfig, seed).start()
+    stack.callback(proxy.stop)
+    exporters, prometheus = Exporters(cluster, size).start(), PrometheusServer().start()
+    stack.callback(exporters.kill)
+    stack.callback(prometheus.stop)
+    api, followed = Api(cluster.kubeconfig), tuple(f"{NAMESPACE}/{name}" for name in STEADY)
+    return Stage(
+        cluster=cluster,
+        size=size,
+        seed=seed,
+        api=api,
+        kubectl=kubectl,
+        proxy=proxy,
+        operator=_operator(cluster, proxy, "first", exporters, stack),
+        second=_operator(cluster, proxy, "second", exporters, stack),
+        exporters=exporters,
+        prometheus=prometheus,
+        meter=Meter(api, exporters, followed),
+    )
+
+
+def _operator(
+    cluster: Cluster, proxy: Proxy, name: str, exporters: Exporters, stack: contextlib.ExitStack
+) -> Supervised:
+    operator = Supervised(cluster, name, free_port(), "--telemetry-via", exporters.fakes.url)
     operator.kubeconfig = proxy.kubeconfig(operator.kubeconfig)
+    stack.callback(operator.leave)
     return operator
 
 
 def _furnish(stage: Stage) -> None:
     stage.kubectl.apply(worlds.priority("steady", 1000))
     stage.api.apply(load.namespace())
-    stage.api.create_nodes(load.nodes(stage.size))
+    stage.api.create_nodes(world.nodes(stage.size))
     stage.apply_world()
     stage.api.apply_all(load.services(stage.size))
     stage.operator.keep()
     took, lost, phantoms = stage.converge(240)
     if lost or phantoms:
         raise RuntimeError(f"the stage is not ready: {lost} {phantoms}")
+    wait_until(lambda: stage.measured() == {"True"}, 120, "the first watts")
     say(f"the stage is ready after {took:.1f} s")

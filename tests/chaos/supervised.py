@@ -21,8 +21,8 @@ HEALTH = ("healthz", "readyz")
 class Supervised(Operator):
     """An operator behind the proxy, on a port of its own, that is started again while it is kept."""
 
-    def __init__(self, cluster: Cluster, name: str, port: int) -> None:
-        super().__init__(cluster, name, "--port", str(port))
+    def __init__(self, cluster: Cluster, name: str, port: int, *args: str) -> None:
+        super().__init__(cluster, name, "--port", str(port), *args)
         self._fixed = port
         self.starts = 0
         self.clock = self.log.with_name("clock")

@@ -32,6 +32,7 @@ def test_no_cap_is_exceeded_and_nothing_is_lost_when(stage: Stage, scenario: Sce
         pytest.skip(outcome.what)
     assert outcome.problems == [], stage.operator.text()[-4000:]
     assert outcome.changes > 0
+    assert outcome.told > 0, "no status tells joules"
 
 
 def test_fuzzed_objects_are_refused_or_handled_and_stop_nothing(stage: Stage) -> None:

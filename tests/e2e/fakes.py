@@ -59,8 +59,12 @@ class Fakes:
 
     def joules(self, service: str) -> float:
         """Return what the pods of a service have truly used so far, given as namespace/name."""
-        meter = json.loads(self._ask("GET", "meter", None))
-        return float(meter["microjoules"]["services"].get(service, 0) / 10**6)
+        return self.meter().get(service, 0.0)
+
+    def meter(self) -> dict[str, float]:
+        """Return the true joules of every service, by namespace/name."""
+        told = json.loads(self._ask("GET", "meter", None))["microjoules"]["services"]
+        return {str(service): float(count / 10**6) for service, count in told.items()}
 
     def _ask(self, method: str, path: str, body: bytes | None) -> str:
         request = urllib.request.Request(f"{self.url}/control/{path}", data=body, method=method)

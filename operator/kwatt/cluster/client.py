@@ -18,6 +18,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from kwatt import __version__
 from kwatt.cluster.answers import Body, Event, Expired, error_for, event_in, translated
+from kwatt.cluster.encoding import apply_document
 from kwatt.cluster.lines import lines_of
 from kwatt.cluster.paths import resource_of
 from kwatt.names import FIELD_MANAGER
@@ -29,7 +30,9 @@ PAGE: Final = 500
 _RESTARTS: Final = 3
 
 _JSON: Final = "application/json"
-_APPLY: Final = "application/apply-patch+yaml"
+_APPLY: Final = (
+    "application/apply-patch+yaml; charset=utf-8"  # with it ApiClient sends bytes as they are
+)
 _JSON_PATCH: Final = "application/json-patch+json"
 _MERGE_PATCH: Final = "application/merge-patch+json"
 
@@ -141,7 +144,8 @@ class Client:
     ) -> Body:
         """Create or change the fields that the body names, and own them (server-side apply)."""
         query = {**_manager(dry_run=dry_run), "force": force}
-        return await self._send(_Call("apply", "PATCH", path, query, _APPLY, body))
+        document = apply_document(body)
+        return await self._send(_Call("apply", "PATCH", path, query, _APPLY, document))
 
     async def json_patch(self, path: str, ops: list[Body], *, dry_run: bool = False) -> Body:
         """Apply the operations in their order, all or none; Conflict when a test among them fails."""

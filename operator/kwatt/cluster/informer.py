@@ -49,6 +49,7 @@ class Pace:
     backoff: Backoff = field(default_factory=Backoff)
     page: int = PAGE
     absent_seconds: float = 30.0  # between two questions for a kind that is not served
+    second_seconds: float = 30.0  # between the first list and the second, where others watch
 
 
 class Informer:
@@ -56,7 +57,9 @@ class Informer:
 
     With `watch=False` it only lists; then somebody else (kopf) watches and passes what it sees to
     `offer`, which sorts out what is old. Where that watch has lost its place, kopf lists anew and never
-    says what is gone; it is told by an object that kopf lists though it knew it. Then this lists too.
+    says what is gone; it is told by an object that kopf lists though it knew it. Then this lists too. So it
+    does when kopf first tells anything, and soon after its own first list in case kopf's list was empty:
+    what was deleted between the two lists, nobody else would ever say.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Informer:
         self._caught_up = 0
         self._list_at = -math.inf
         self._failures = 0
+        self._heard = False  # whether the watch of somebody else has passed on anything yet
         self._told: set[str] = set()  # uids that the watch of somebody else has passed on
         self._lost_place = asyncio.Event()
 
@@ -123,9 +127,10 @@ class Informer:
             self._hand(event_type or "ADDED", body)
 
     def _note_told(self, event_type: str | None, uid: str) -> None:
-        if event_type is None and uid in self._told:
+        if not self._heard or (event_type is None and uid in self._told):
             self._told.clear()  # so that the rest of the same list is no further reason
             self._lost_place.set()
+        self._heard = True
         if event_type == "DELETED":
             self._told.discard(uid)
         else:
@@ -182,8 +187,12 @@ class Informer:
         # those that no event ever told count as drift.
         if self._version is None or version_number(version) < version_number(self._version):
             self._version, self._caught_up = version, 0
+        soon = not self._watch and self.last_listed is None
+        seconds = self._pace.second_seconds if soon else self._pace.list_seconds
         self.last_listed = time.monotonic()
-        self._list_at = self.last_listed + self._pace.list_seconds * (0.8 + 0.4 * chance())
+        self._list_at = self.last_listed + min(seconds, self._pace.list_seconds) * (
+            0.8 + 0.4 * chance()
+        )
         self.synced.set()
 
     async def _follow(self, seconds: int) -> None:

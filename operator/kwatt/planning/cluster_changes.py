@@ -22,6 +22,9 @@ from kwatt.planning.trials import Trial, whole_options
 from kwatt.units import ceiling
 
 _MOST_BUDGETS: Final = 3  # budgets that are raised one by one, per option
+_MOST_NODES: Final = (
+    5_000  # Kubernetes supports no more (kubernetes.io/docs/setup/best-practices/cluster-large)
+)
 
 
 def more_watts(draft: Draft, service: Service, rejection: Rejection) -> Iterator[Trial]:
@@ -73,6 +76,8 @@ def _added_nodes(draft: Draft, service: Service, option: Option, like: int) -> T
     if each < 1 or missing < 1:
         return None
     nodes = ceiling(missing, each)
+    if nodes > _MOST_NODES:  # nobody means such a rate, and all others wait meanwhile
+        return None
     ledger, added = _empty_nodes(draft, option, like, nodes)
     more = with_more(spots, added)
 

@@ -122,7 +122,7 @@ def scale_writes(scene: Scene, scales: Iterable[Scale]) -> list[Request]:
         existing = have.get(Group(scale.service, scale.variant))
         if service.held is not None or scale.only_resized or not scale.replicas:
             requests += _resize(scale, existing)
-        else:
+        elif scale.service in scene.owners:  # else it was deleted while it was planned
             requests += _apply_deployment(scene, scale, service, existing)
     return requests
 
@@ -193,8 +193,9 @@ def service_writes(scene: Scene) -> list[Request]:
     """Apply the Service of every planned InferenceService that lacks it or has another."""
     requests = []
     for service in scene.snapshot.services:
-        if service.held is None:
-            requests += _apply_service(scene, scene.owners[service.key])
+        owner = scene.owners.get(service.key)  # None: it was deleted while it was planned
+        if service.held is None and owner is not None:
+            requests += _apply_service(scene, owner)
     return requests
 
 

@@ -49,6 +49,15 @@ class TestApply:
         with pytest.raises(Refused, match=field):
             await client.apply(here("a"), {**config_map("a"), field: value})
 
+    async def test_every_character_that_json_knows_arrives(self, client, config_map, here):
+        text = (
+            '\U0001f469\u200d\U0001f527 도시 \\ud83d \x7f \x80 \x85 \u2028 \ufeff \uffff \t\n" end'
+        )
+
+        answer = await client.apply(here("a"), config_map("a", x=text))
+
+        assert answer["data"] == {"x": text}
+
     async def test_a_namespace_that_is_gone_is_missing(self, client, config_map):
         body = config_map("a") | {"metadata": {"name": "a", "namespace": "nowhere"}}
 

@@ -29,7 +29,7 @@ class TestRequests:
         (seen,) = api.seen
         assert answer == {"kind": "Pod"}
         assert seen.query == {"fieldManager": "kwatt", "force": "true"}
-        assert seen.content_type == "application/apply-patch+yaml"
+        assert seen.content_type == "application/apply-patch+yaml; charset=utf-8"
         assert seen.body == {"kind": "Pod", "spec": {}}
 
     async def test_dry_run_is_asked_of_the_server(self, api, say, client):

@@ -288,6 +288,29 @@ class TestWithoutWatch:
         await until(lambda: store.versions == {})
         assert len(api.requests("LIST")) == 2
 
+    async def test_what_was_gone_before_the_others_listed_first_is_forgotten_at_once(
+        self, api, say, start, until
+    ):
+        store = Store()
+        both, one = [say.pod("a", 3), say.pod("b", 4)], [say.pod("b", 4)]
+        api.script("LIST", say.page(both, 9), say.page(one, 20))
+        informer = start(store, watch=False)
+        await until(informer.synced.is_set)
+
+        informer.offer(None, say.pod("b", 4))
+
+        await until(lambda: store.versions == {"uid-b": "4"})
+
+    async def test_what_was_gone_before_the_others_listed_nothing_is_forgotten_soon(
+        self, api, say, start, until
+    ):
+        store = Store()
+        api.script("LIST", say.page([say.pod("a", 3)], 9), say.page([], 20))
+
+        start(store, watch=False, pace=Pace(300.0, Backoff(0.02, 0.1), second_seconds=0.1))
+
+        await until(lambda: store.log == [("ADDED", "a"), ("forget", "uid-a")])
+
     async def test_an_object_that_could_not_be_taken_is_tried_at_the_next_list(
         self, api, say, start, until
     ):

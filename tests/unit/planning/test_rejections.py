@@ -222,3 +222,10 @@ def test_of_many_who_hold_the_watts_the_largest_are_named() -> None:
 
     assert rejection.figures["heldBy"] == tuple(f"city/t-large-{n:02}" for n in range(16))
     assert rejection.message.endswith("city/t-large-02 and 17 more")
+
+
+def test_more_nodes_than_any_cluster_has_are_not_tried_out() -> None:
+    most = 8 * 100 * (1 + 5_000)  # on one node of eight NPUs, and on 5,000 like it
+
+    assert nearest(b.snapshot([b.service(target=most)])) == ["5000 more atom nodes like n1"]
+    assert nearest(b.snapshot([b.service(target=most + 1)])) == []

@@ -126,6 +126,13 @@ def test_a_held_service_without_a_deployment_gets_none() -> None:
     assert service_writes(held) == []
 
 
+def test_a_service_that_was_deleted_while_it_was_planned_gets_nothing_new() -> None:
+    deleted = replace(scene(), owners={})
+
+    assert scale_writes(deleted, [SCALE]) == []
+    assert service_writes(deleted) == []
+
+
 def test_a_service_is_claimed_once_and_applied_where_it_differs() -> None:
     (claimed,) = service_writes(scene())
     body = claimed.write.body
