@@ -182,8 +182,8 @@ class Operator:
         pod = self.cluster.get(ParsedPod, release.uid)
         if pod is None or not pod.gated or pod.resource_version != release.resource_version:
             return None
-        now = self.cluster.now
-        return self._patch_pod(release.uid, gated=False, hostname=release.node, released=now)
+        known = {"hostname": release.node, "deletion_cost": release.cost}
+        return self._patch_pod(release.uid, gated=False, released=self.cluster.now, **known)
 
     def _scales(self, scales: Iterable[Scale], snapshot: Snapshot) -> Iterator[Callable[[], Any]]:
         have = {Group(d.service, d.variant): d for d in snapshot.deployments}

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from kwatt.changes.costs import cost_below, costs_to_lose
 from kwatt.changes.lingering import Lingering, lingering
 from kwatt.changes.room import Room
 from kwatt.changes.shares import Headroom, held_on, planned_watts, share_changes, target_shares
@@ -30,7 +32,6 @@ from kwatt.model.plan import Plan
 from kwatt.model.snapshot import Deployment, Node, Pod, Snapshot
 
 RELEASE_DEADLINE = timedelta(seconds=60)  # a released pod that is not bound by then is evicted
-VICTIM_COST = -1
 
 
 def diff(snapshot: Snapshot, plan: Plan, advertised: Mapping[str, int]) -> Changes:
@@ -96,11 +97,14 @@ def _removals(snapshot: Snapshot, wanted: Mapping[Group, Wanted]) -> tuple[Remov
 
     Pods whose Deployment is gone are foreign: they would count at their class's maximum until they end.
     """
+    unwanted = _unwanted(snapshot, wanted)
+    if not unwanted:
+        return ()
     present = {service.key for service in snapshot.services}
     holding = _holding(snapshot)
     return tuple(
         Removal(d.namespace, d.name, d.uid)
-        for d in _unwanted(snapshot, wanted)
+        for d in unwanted
         if d.service not in present or (d.namespace, d.name) not in holding
     )
 
@@ -109,10 +113,13 @@ def _emptied(
     snapshot: Snapshot, wanted: Mapping[Group, Wanted], staying: Lingering
 ) -> tuple[Scale, ...]:
     """Return the Deployments to empty, as far as none of their pods serves on for now."""
+    unwanted = _unwanted(snapshot, wanted)
+    if not unwanted:
+        return ()
     present = {service.key for service in snapshot.services}
     holding = _holding(snapshot)
     emptied = []
-    for d in _unwanted(snapshot, wanted):
+    for d in unwanted:
         left = len(staying.pods.get(Group(d.service, d.variant), ()))
         if d.service in present and d.replicas > left and (d.namespace, d.name) in holding:
             watts = holding[d.namespace, d.name]
@@ -121,8 +128,8 @@ def _emptied(
 
 
 def _unwanted(snapshot: Snapshot, wanted: Mapping[Group, Wanted]) -> list[Deployment]:
-    ordered = sorted(snapshot.deployments, key=lambda d: (d.namespace, d.name))
-    return [d for d in ordered if Group(d.service, d.variant) not in wanted]
+    unwanted = (d for d in snapshot.deployments if Group(d.service, d.variant) not in wanted)
+    return sorted(unwanted, key=lambda d: (d.namespace, d.name))
 
 
 def _holding(snapshot: Snapshot) -> dict[tuple[str, str], int]:
@@ -147,20 +154,11 @@ def _leaving(
             continue
         surplus = surplus_of(one.nodes, pods.get(group, []))
         if len(pods.get(group, ())) > one.replicas or scaling[group][1] > one.replicas:
-            costs += _costs(pods.get(group, []), surplus)
+            costs += costs_to_lose(pods.get(group, []), surplus)
         else:
             for pod in surplus:
                 evict.setdefault(pod.key, Eviction(pod.key, pod.uid, "planned on another node"))
     return tuple(costs), tuple(evict[key] for key in sorted(evict))
-
-
-def _costs(pods: list[Pod], surplus: list[Pod]) -> list[Cost]:
-    leaving = {pod.key for pod in surplus}
-    return [
-        Cost(pod.key, pod.uid, VICTIM_COST if pod.key in leaving else 0)
-        for pod in sorted(pods, key=lambda pod: pod.key)
-        if pod.deletion_cost != (VICTIM_COST if pod.key in leaving else 0)
-    ]
 
 
 def _overdue(snapshot: Snapshot) -> Iterable[Eviction]:
@@ -202,12 +200,16 @@ def _releases(
     releases: list[Release] = []
     for group, one in wanted.items():
         mine = [pod for pod in pods.get(group, []) if pod.key not in gone]
-        missing = Counter(one.nodes)
-        missing.subtract(pod.assigned for pod in mine if pod.assigned is not None)
         gated = [
             pod for pod in mine if pod.gated and pod.watts == one.pod_watts and not pod.other_gates
         ]
-        releases += _release_group(room, missing, sorted(gated, key=keep_order))
+        if not gated:
+            continue
+        missing = Counter(one.nodes)
+        missing.subtract(pod.assigned for pod in mine if pod.assigned is not None)
+        found = _release_group(room, missing, sorted(gated, key=keep_order))
+        below = cost_below(mine)
+        releases += [replace(one, cost=below - number) for number, one in enumerate(found)]
     return tuple(releases)
 
 

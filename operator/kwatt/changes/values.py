@@ -74,7 +74,7 @@ class Eviction:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A gated pod that may start: pin it to `node` and remove the gate."""
+    """A gated pod that may start: pin it to `node` and remove the gate; `cost` is its deletion cost."""
 
     pod: PodKey
     uid: str
@@ -83,6 +83,7 @@ class Release:
     hostname: str | None  # value of the hostname label to pin by; None: pin by metadata.name
     has_node_selector: bool
     affinity_terms: int | AffinityGap | None  # as in the observed pod: what of the path exists
+    cost: int = 0
 
 
 @dataclass(frozen=True, slots=True)

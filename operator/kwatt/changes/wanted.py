@@ -59,7 +59,7 @@ def active_pods(pods: Iterable[Pod]) -> dict[Group, list[Pod]]:
 
 
 def surplus_of(nodes: Mapping[str, int], pods: Iterable[Pod]) -> list[Pod]:
-    """Return the pods on each node beyond what the plan wants there: not ready first, newest first."""
+    """Return the pods on each node beyond what the plan wants there: not ready, cheap to delete, newest."""
     by_node: defaultdict[str, list[Pod]] = defaultdict(list)
     for pod in pods:
         if pod.assigned is not None:
@@ -71,9 +71,10 @@ def surplus_of(nodes: Mapping[str, int], pods: Iterable[Pod]) -> list[Pod]:
     return surplus
 
 
-def keep_order(pod: Pod) -> tuple[bool, bool, float, str]:
-    """Rank the pods on a node: who is bound, ready and old stays first."""
-    return (pod.node is None, not pod.ready, _seconds(pod.created), pod.key.name)
+def keep_order(pod: Pod) -> tuple[bool, bool, int, float, str]:
+    """Rank the pods on a node: who is bound, ready, dear to delete and old stays first."""
+    dear = -pod.deletion_cost
+    return (pod.node is None, not pod.ready, dear, _seconds(pod.created), pod.key.name)
 
 
 def _seconds(time: datetime | None) -> float:

@@ -14,7 +14,7 @@ _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
 def build_release(release: Release, now: datetime) -> list[dict[str, Any]]:
-    """Pin the pod and remove the gate in one JSON patch, tested against what was seen.
+    """Pin the pod, name its deletion cost and remove the gate in one JSON patch, tested against what was seen.
 
     A gated pod's nodeSelector and required node affinity may only be narrowed, which is what this does:
     https://kubernetes.io/docs/concepts/scheduling-eviction/pod-scheduling-readiness/
@@ -25,12 +25,13 @@ def build_release(release: Release, now: datetime) -> list[dict[str, Any]]:
         {"op": "test", "path": "/spec/schedulingGates/0/name", "value": names.GATE},
         *_pin(release),
         {"op": "remove", "path": "/spec/schedulingGates/0"},
-        {"op": "add", "path": _annotation_path(), "value": now.isoformat(timespec="seconds")},
+        _annotate(names.RELEASED_ANNOTATION, now.isoformat(timespec="seconds")),
+        _annotate(names.DELETION_COST, str(release.cost)),
     ]
 
 
-def _annotation_path() -> str:
-    return "/metadata/annotations/" + _escaped(names.RELEASED_ANNOTATION)
+def _annotate(name: str, value: str) -> dict[str, Any]:
+    return {"op": "add", "path": "/metadata/annotations/" + _escaped(name), "value": value}
 
 
 def _pin(release: Release) -> list[dict[str, Any]]:

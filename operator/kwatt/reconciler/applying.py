@@ -19,6 +19,7 @@ from kwatt.cluster.outbox import Applied, Failed, Outbox, Outcome, Outdated, Req
 from kwatt.errors import ClusterError, Conflict, Missing, Unavailable
 from kwatt.metrics import Metrics
 from kwatt.model.keys import ServiceKey
+from kwatt.reconciler.memo import Memo
 from kwatt.reconciler.routing import Routing, routing_writes
 from kwatt.reconciler.shares import Shares
 from kwatt.reconciler.writes import (
@@ -47,7 +48,10 @@ class Sent(NamedTuple):
 
 
 class Applier:
-    """Sends changes; remembers what failed for which service, and how it left what others may edit."""
+    """Sends changes; remembers what failed for which service, and how it left what others may edit.
+
+    `hashes` are those of the manifests of the last cycle, for the scene of the next one.
+    """
 
     def __init__(self, outbox: Outbox, shares: Shares, metrics: Metrics, learn: Learn) -> None:
         self._outbox = outbox
@@ -55,6 +59,7 @@ class Applier:
         self._metrics = metrics
         self._learn = learn
         self.generations: dict[str, int] = {}
+        self.hashes: Memo[str] = Memo()
         self.failures: dict[ServiceKey, str] = {}
 
     async def apply(self, changes: Changes, scene: Scene, holds: Callable[[], bool]) -> Sent:
@@ -64,6 +69,7 @@ class Applier:
         cycle that was planned with the old one has ended.
         """
         self.failures = {}
+        scene.hashes.turn()
         most = portion(len(scene.snapshot.services))
         routing = routing_writes(scene, changes.splits)
         sent = [

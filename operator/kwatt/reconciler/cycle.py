@@ -24,7 +24,8 @@ from kwatt.observation.world import World
 from kwatt.planning.incremental import Planner
 from kwatt.reconciler.alarm import Again
 from kwatt.reconciler.applying import Applier
-from kwatt.reconciler.describing import Findings, status_changes
+from kwatt.reconciler.describing import Described, Findings, status_changes
+from kwatt.reconciler.memo import Memo
 from kwatt.reconciler.reporting import Reporter
 from kwatt.reconciler.shares import Shares
 from kwatt.reconciler.sighting import Lookout
@@ -65,6 +66,7 @@ class Cycle:
         self._memory = Memory()
         self._world = World()
         self._planner = Planner()
+        self._described: Described = Memo()
 
     async def run(self, now: datetime) -> Again:
         """Observe, plan, apply, describe; return when to look again."""
@@ -87,7 +89,8 @@ class Cycle:
         with self._step("describe"):
             findings = self._findings(observation, planned, changes)
             own = [written for kind in OWN_KINDS for written in parts.store.own(kind)]
-            later = await parts.reporter.report(status_changes(own, findings, now))
+            statuses = status_changes(own, findings, now, self._described)
+            later = await parts.reporter.report(statuses)
             await parts.reporter.tell_moves(planned.moves)
         self._show(observation, planned, changes, sent.writes)
         self._planner = planner  # had the cycle failed, one that remembers nothing would go on
@@ -135,6 +138,7 @@ class Cycle:
             services=store.services(),
             generations=self._parts.applier.generations,
             routes=store.routes(),
+            hashes=self._parts.applier.hashes,
         )
 
     def _findings(self, observation: Observation, planned: Plan, changes: Changes) -> Findings:

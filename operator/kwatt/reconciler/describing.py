@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -22,6 +22,8 @@ from kwatt.model.npu import Profile
 from kwatt.model.plan import BudgetUse, Placement, Plan, Unplaced
 from kwatt.model.snapshot import Service, Snapshot
 from kwatt.observation.values import Invalid, Notice, NoticeReason
+from kwatt.reconciler.memo import Memo
+from kwatt.reconciler.status_change import StatusChange, change_of
 from kwatt.reconciler.store import Written
 from kwatt.status.budgets import BudgetFacts, describe_budget
 from kwatt.status.catalogue import describe_class, describe_profile
@@ -31,7 +33,6 @@ from kwatt.status.services import describe_service
 from kwatt.units import NO_POWER, Power, Throughput
 
 Status = TypeVar("Status", bound=BaseModel)
-_WAVERING: Final = ("Ready", "ThroughputMet")
 
 
 class ObjectKey(NamedTuple):
@@ -68,50 +69,32 @@ class Findings:
     feedback: Feedback = NO_FEEDBACK
 
 
-@dataclass(frozen=True, slots=True)
-class StatusChange:
-    """A status that differs from the one seen; `urgent` when a condition flipped or changed its reason.
-
-    It is `wavering` when the only news is that replicas of a service that was ready are not so yet.
-    """
-
-    written: Written
-    status: dict[str, Any]
-    urgent: bool
-    wavering: bool = False
+Described: TypeAlias = Memo[StatusChange | None]
 
 
 def status_changes(
-    objects: Iterable[Written], findings: Findings, now: datetime
+    objects: Iterable[Written],
+    findings: Findings,
+    now: datetime,
+    described: Described | None = None,
 ) -> list[StatusChange]:
-    """Describe every object and return the statuses whose meaning changed."""
-    describe = _Describer(findings, now)
-    changes = []
-    for written in objects:
-        status = describe.status(written).model_dump(mode="json", by_alias=True, exclude_none=True)
-        if status != written.status:
-            before, after = _verdicts(written.status), _verdicts(status)
-            changes.append(StatusChange(written, status, before != after, _wavers(before, after)))
-    return changes
+    """Describe every object and return the statuses whose meaning changed.
 
-
-def _wavers(before: list[tuple[str, str, str]], after: list[tuple[str, str, str]]) -> bool:
-    steady = [[one for one in side if one[0] not in _WAVERING] for side in (before, after)]
-    was_ready = any(one[:2] == ("Ready", "True") for one in before)
-    return was_ready and ("Ready", "False", "ReplicasNotReady") in after and steady[0] == steady[1]
-
-
-def _verdicts(status: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    conditions = status.get("conditions") or []
-    return [(str(c.get("type")), str(c.get("status")), str(c.get("reason"))) for c in conditions]
+    With `described`, a status that was as it should be is not made again from equal facts.
+    """
+    describe = _Describer(findings, now, described or Memo())
+    changes = (describe.change(written) for written in objects)
+    return [change for change in changes if change is not None]
 
 
 class _Describer:
     """Looks facts up by name; one per cycle."""
 
-    def __init__(self, findings: Findings, now: datetime) -> None:
+    def __init__(self, findings: Findings, now: datetime, described: Described) -> None:
         self._findings = findings
         self._now = now
+        self._described = described
+        described.turn()
         self._measuring = findings.measurements is not None
         self._measurements = findings.measurements or Measurements()
         self._problems = {
@@ -138,30 +121,42 @@ class _Describer:
             if n.reason is NoticeReason.UNKNOWN_CLASS
         }
 
-    def status(self, written: Written) -> BaseModel:
+    def change(self, written: Written) -> StatusChange | None:
         match written.kind:
             case "InferenceService":
-                return self._service(written)
+                return self._service_change(written)
             case "PowerBudget":
-                return self._budget(written)
+                return change_of(written, self._budget(written))
             case "NPUClass":
-                return self._class(written)
+                return change_of(written, self._class(written))
             case _:
-                return self._profile(written)
+                return change_of(written, self._profile(written))
+
+    def _service_change(self, written: Written) -> StatusChange | None:
+        """Describe a service, unless it was as it should be and nothing that it is told by changed since."""
+        facts = self._service(written)
+
+        def change() -> StatusChange | None:
+            previous = _previous(InferenceServiceStatus, written.status)
+            return change_of(
+                written, describe_service(replace(facts, previous=previous), self._now)
+            )
+
+        return self._described.value(written.uid, (written, facts), change)
 
     def _problem(self, written: Written) -> str | None:
         return self._problems.get(_object_key(written))
 
-    def _service(self, written: Written) -> InferenceServiceStatus:
+    def _service(self, written: Written) -> ServiceFacts:
         key = ServiceKey(written.namespace, written.name)
         service = self._services.get(key)
         held = service.held if service else None
         rows = tuple(self._rows.get(key, ()))
         nodes = {row.node for row in rows}
-        facts = ServiceFacts(
+        return ServiceFacts(
             key=key,
             generation=written.generation,
-            previous=_previous(InferenceServiceStatus, written.status),
+            previous=None,
             target=_target(service),
             profile=self._findings.snapshot.profiles.get(service.model) if service else None,
             classes=self._findings.snapshot.classes,
@@ -178,7 +173,6 @@ class _Describer:
             measuring=self._measuring,
             followed=self._findings.feedback.demands.get(key),
         )
-        return describe_service(facts, self._now)
 
     def _route(self, written: Written, key: ServiceKey) -> RouteFacts | None:
         route, routes = written.spec.get("route"), self._findings.routes

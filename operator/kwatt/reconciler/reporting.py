@@ -1,7 +1,8 @@
 """Write statuses whose meaning changed, and post an Event where a condition turned.
 
 Figures that move are written at most every few seconds per object; a condition that flips is written at once,
-but for one: replicas of a service that was ready have two seconds to become so, which saves a write per change.
+but for one: replicas of a service that was ready have two seconds to become so, and ten where its spec was
+changed, which saves a write per change. Until then the status tells of the generation that it names.
 Many are written in parts, over several cycles: pods that can be released must not wait for what people read.
 """
 
@@ -20,13 +21,15 @@ from kwatt.errors import Conflict, Missing, Refused
 from kwatt.metrics import Metrics
 from kwatt.model.keys import ServiceKey
 from kwatt.model.plan import Move
-from kwatt.reconciler.describing import ObjectKey, StatusChange
+from kwatt.reconciler.describing import ObjectKey
+from kwatt.reconciler.status_change import StatusChange
 from kwatt.reconciler.store import Store, Written
 from kwatt.status.moves import describe_move
 
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN: Final = 5.0
 _WAVERING_SECONDS: Final = 2.0
+_EDITED_SECONDS: Final = 10.0  # a hundred services changed at once are released by then
 _UNREADABLE: Final = "failed to create typed live object"  # says a 500
 _TOLD: Final = {
     "InferenceService": ("Accepted", "Placed"),
@@ -86,7 +89,8 @@ class Reporter:
     def _wait(self, change: StatusChange, now: float) -> float:
         uid = change.written.uid
         if change.wavering:
-            return self._wavers_since[uid] + _WAVERING_SECONDS - now
+            patience = _EDITED_SECONDS if change.edited else _WAVERING_SECONDS
+            return self._wavers_since[uid] + patience - now
         if change.urgent:
             return 0.0
         return self._written_at.get(uid, now - _SECONDS_BETWEEN) + _SECONDS_BETWEEN - now

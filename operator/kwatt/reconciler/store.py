@@ -69,6 +69,9 @@ class Store:
         self._trigger = trigger
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self._own: dict[str, dict[str, Written]] = {kind: {} for kind in OWN_KINDS}
+        self._order: dict[
+            str, tuple[str, ...]
+        ] = {}  # of uids by name, where none came or went since
         self._recognised: frozenset[str] = frozenset()
         self._unreadable: dict[str, Invalid] = {}  # budgets whose last readable spec stays in force
 
@@ -84,6 +87,8 @@ class Store:
             return
         entry = _READERS[kind](body) if kind in _READERS else parse(kind, body)
         if kind in self._own:
+            if uid not in self._own[kind]:
+                self._order.pop(kind, None)
             self._own[kind][uid] = _written(kind, body)
         before = self._entries[kind].get(uid)
         if kind == "PowerBudget" and isinstance(entry, Invalid) and before is not None:
@@ -105,6 +110,7 @@ class Store:
         """Drop an object that is gone."""
         if kind in self._own:
             self._own[kind].pop(uid, None)
+            self._order.pop(kind, None)
             self._unreadable.pop(uid, None)
         if self._entries[kind].pop(uid, None) is not None:
             self._changed(kind)
@@ -154,7 +160,11 @@ class Store:
 
     def own(self, kind: str) -> Iterator[Written]:
         """Yield the objects of one of KWatt's kinds in the order of their names."""
-        yield from sorted(self._own[kind].values(), key=lambda own: (own.namespace, own.name))
+        found = self._own[kind]
+        if kind not in self._order:
+            ordered = sorted(found.values(), key=lambda own: (own.namespace, own.name))
+            self._order[kind] = tuple(own.uid for own in ordered)
+        yield from [found[uid] for uid in self._order[kind]]
 
     def note_status(self, kind: str, uid: str, status: Mapping[str, Any]) -> None:
         """Remember a status that was just written, until the watch brings it."""

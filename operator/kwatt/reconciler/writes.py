@@ -22,6 +22,7 @@ from kwatt.model.keys import ServiceKey, Variant
 from kwatt.model.snapshot import Deployment, Service, Snapshot
 from kwatt.planning.curves import setting_of
 from kwatt.reconciler.describing import ObjectKey
+from kwatt.reconciler.memo import Memo
 from kwatt.reconciler.store import Written
 
 Body = dict[str, Any]
@@ -44,7 +45,7 @@ class Scene:
     """What writes are built from besides the change itself.
 
     `generations` are those of Deployments and HTTPRoutes as KWatt left them, by uid: another one was
-    edited since.
+    edited since. `hashes` are those of manifests, by all that these are built from.
     """
 
     snapshot: Snapshot
@@ -52,6 +53,7 @@ class Scene:
     services: Mapping[tuple[str, str], OwnedService]
     generations: Mapping[str, int]
     routes: Mapping[ServiceKey, OwnedRoute] = field(default_factory=dict)
+    hashes: Memo[str] = field(default_factory=Memo)
 
 
 def share_writes(changes: Iterable[ShareChange], act: str) -> list[Request]:
@@ -142,9 +144,10 @@ def _apply_deployment(
     scene: Scene, scale: Scale, service: Service, existing: Deployment | None
 ) -> list[Request]:
     owner = scene.owners[scale.service]
-    manifest = build_deployment(workload(owner, scale.variant, service, scene.snapshot), scale)
-    if existing is not None and _current(scene, existing, scale, manifest):
+    load = workload(owner, scale.variant, service, scene.snapshot)
+    if existing is not None and _current(scene, existing, scale, load):
         return []
+    manifest = build_deployment(load, scale)
     name = str(manifest["metadata"]["name"])
     path = DEPLOYMENTS.named(name, owner.namespace)
     target = ObjectKey("Deployment", owner.namespace, name)
@@ -153,10 +156,15 @@ def _apply_deployment(
     return [Request(key, Apply(path, manifest) if known else Claim(path, manifest, owner.uid))]
 
 
-def _current(scene: Scene, existing: Deployment, scale: Scale, manifest: Body) -> bool:
+def _current(scene: Scene, existing: Deployment, scale: Scale, load: Workload) -> bool:
     left = scene.generations.get(existing.uid, existing.generation)
+    desired = scene.hashes.value(
+        Group(scale.service, scale.variant),
+        (load, scale),
+        lambda: desired_hash(build_deployment(load, scale)),
+    )
     return (
-        existing.desired == desired_hash(manifest)
+        existing.desired == desired
         and existing.replicas == scale.replicas
         and existing.generation == left
     )
@@ -201,16 +209,26 @@ def service_writes(scene: Scene) -> list[Request]:
 
 def _apply_service(scene: Scene, owner: Written) -> list[Request]:
     existing = scene.services.get((owner.namespace, owner.name))
-    manifest = build_service(Owner(owner.namespace, owner.name, owner.uid), owner.spec["template"])
     ours = existing is not None and existing.owner_uid == owner.uid
-    if ours and existing is not None and existing.desired == desired_hash(manifest):
+    if ours and existing is not None and existing.desired == _service_hash(scene, owner):
         return []
+    manifest = _service(owner)
     path = SERVICES.named(owner.name, owner.namespace)
     target = ObjectKey("Service", owner.namespace, owner.name)
     key = WriteKey(
         target, f"apply/{desired_hash(manifest)}", ServiceKey(owner.namespace, owner.name)
     )
     return [Request(key, Apply(path, manifest) if ours else Claim(path, manifest, owner.uid))]
+
+
+def _service_hash(scene: Scene, owner: Written) -> str:
+    return scene.hashes.value(
+        owner.uid, (owner.spec["template"],), lambda: desired_hash(_service(owner))
+    )
+
+
+def _service(owner: Written) -> Body:
+    return build_service(Owner(owner.namespace, owner.name, owner.uid), owner.spec["template"])
 
 
 def rehearsals(owner: Written, snapshot: Snapshot) -> list[Body]:

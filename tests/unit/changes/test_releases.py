@@ -200,3 +200,11 @@ def test_a_release_waits_until_shares_that_are_too_large_were_lowered() -> None:
     result = changes(cluster(pod("p"), nodes=nodes, budgets=[cut]), placement("n1"))
 
     assert ([share.node for share in result.lower], result.release) == (["n2"], ())
+
+
+def test_each_pod_that_is_released_is_cheaper_to_delete_than_those_before_it() -> None:
+    first = cluster(pod("a"), pod("b"))
+    later = cluster(pod("runs", node="n1", deletion_cost=-3), pod("a"))
+
+    assert [one.cost for one in changes(first, placement("n1", 2)).release] == [0, -1]
+    assert [one.cost for one in changes(later, placement("n1", 2)).release] == [-4]

@@ -64,12 +64,28 @@ def test_a_deletion_cost_is_not_written_twice() -> None:
     assert changes(world, placement("n1")).costs == ()
 
 
-def test_a_replica_that_stays_after_all_loses_its_mark() -> None:
+def test_a_replica_that_goes_costs_less_than_one_that_was_to_go_before() -> None:
     stays, goes = pod("stays", node="n1", deletion_cost=-1), pod("goes", node="n2")
 
     result = changes(cluster(stays, goes), placement("n1"))
 
+    assert [(cost.pod.name, cost.cost) for cost in result.costs] == [("goes", -2)]
+
+
+def test_where_no_cost_is_lower_all_are_named_anew() -> None:
+    least = pod("stays", node="n1", deletion_cost=-(2**31))
+
+    result = changes(cluster(least, pod("goes", node="n2")), placement("n1"))
+
     assert [(cost.pod.name, cost.cost) for cost in result.costs] == [("goes", -1), ("stays", 0)]
+
+
+def test_where_all_replicas_share_a_node_the_last_to_come_goes_without_a_write() -> None:
+    first, last = (pod(name, node="n1", deletion_cost=-i) for i, name in enumerate("ba"))
+
+    result = changes(cluster(first, last), placement("n1"))
+
+    assert (result.costs, [scale.replicas for scale in result.shrink]) == ((), [1])
 
 
 def test_of_replicas_on_one_node_the_one_that_is_not_ready_goes() -> None:

@@ -53,11 +53,14 @@ def test_a_release_removes_the_gate() -> None:
     assert released(gated_pod(), "host-1")["schedulingGates"] == []
 
 
-def test_a_release_says_when_and_keeps_the_annotations() -> None:
-    patched = apply_patch(gated_pod(), build_release(release(), NOW))
+def test_a_release_says_when_and_what_deletion_costs_and_keeps_the_annotations() -> None:
+    patched = apply_patch(gated_pod(), build_release(release(cost=-2), NOW))
 
-    said = {"note": "kept", "kwatt.dev/released": "2026-11-23T09:30:15+00:00"}
-    assert patched["metadata"]["annotations"] == said
+    assert patched["metadata"]["annotations"] == {
+        "note": "kept",
+        "kwatt.dev/released": "2026-11-23T09:30:15+00:00",
+        "controller.kubernetes.io/pod-deletion-cost": "-2",
+    }
 
 
 def test_a_pod_without_a_node_selector_gets_one() -> None:

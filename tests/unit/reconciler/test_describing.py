@@ -10,7 +10,9 @@ import builders as b
 from kwatt.model.snapshot import Coming, Snapshot
 from kwatt.observation.values import Invalid, Notice, NoticeReason
 from kwatt.planning.plan import plan
-from kwatt.reconciler.describing import Findings, StatusChange, status_changes
+from kwatt.reconciler.describing import Findings, status_changes
+from kwatt.reconciler.memo import Memo
+from kwatt.reconciler.status_change import StatusChange
 from kwatt.reconciler.store import Written
 from unit.reconciler.scenes import KEY, own, world
 
@@ -173,3 +175,37 @@ def test_replicas_that_are_not_ready_again_waver_where_nothing_else_turned() -> 
     assert kept["Ready"] == "ReplicasNotReady"
     assert waver(**(kept | {"Ready": "ReplicasReady", "ThroughputMet": "Sustained"}))
     assert not waver(**(kept | {"Placed": "Partly"}))
+
+
+def test_replicas_that_a_new_spec_adds_are_told_of_as_an_edit_unless_fewer_are_ready() -> None:
+    found = findings(world(services=[b.service(target=100)]))
+    status = described(own(), found)
+    ready = [c | {"status": "True", "reason": "ReplicasReady"} for c in status["conditions"]]
+    kept = [
+        r if c["type"] in ("Ready", "ThroughputMet") else c
+        for c, r in zip(status["conditions"], ready, strict=True)
+    ]
+
+    def edit(generation: int, replicas_ready: int) -> bool:
+        """Describe a service that was ready with so many replicas, as its status of a generation says."""
+        placements = [{"readyReplicas": replicas_ready}]
+        before = {"observedGeneration": generation, "conditions": kept, "placements": placements}
+        (change,) = status_changes([own(status=before)], found, LATER)
+        assert change.wavering
+        return change.edited
+
+    assert edit(generation=2, replicas_ready=0)
+    assert not edit(generation=3, replicas_ready=0)
+    assert not edit(generation=2, replicas_ready=1)
+
+
+def test_a_status_is_made_again_when_what_it_tells_changes_and_only_then() -> None:
+    described: Memo[StatusChange | None] = Memo()
+    one, two = (findings(world(services=[b.service(target=rate)])) for rate in (100, 200))
+    (first,) = status_changes([own()], one, b.NOW, described)
+    seen = own(status=first.status)
+
+    assert status_changes([seen], one, LATER, described) == []
+    assert status_changes([seen], one, LATER, described) == []
+    assert status_changes([seen], two, LATER, described) == status_changes([seen], two, LATER)
+    assert status_changes([own()], one, LATER, described) == status_changes([own()], one, LATER)

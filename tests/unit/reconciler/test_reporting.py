@@ -12,8 +12,8 @@ from kwatt.cluster.client import Client
 from kwatt.cluster.events import Events
 from kwatt.cluster.outbox import Flow, Outbox
 from kwatt.metrics import Metrics
-from kwatt.reconciler.describing import StatusChange
 from kwatt.reconciler.reporting import Reporter
+from kwatt.reconciler.status_change import StatusChange
 from kwatt.reconciler.store import Store
 from kwatt.reconciler.trigger import Trigger
 from unit.cluster_io.conftest import Api, Say
@@ -64,6 +64,14 @@ async def test_a_replica_that_is_ready_within_two_seconds_costs_no_write(bench: 
     assert await bench.report(wavering) == (0, 0.5)
     assert await bench.report() == (0, None)
     assert await bench.report(wavering) == (0, 2.0)
+
+
+async def test_replicas_that_a_new_spec_adds_have_ten_seconds(bench: Bench) -> None:
+    edited = change(urgent=True, wavering=True, edited=True)
+
+    assert await bench.report(edited) == (0, 10.0)
+    bench.now += 8.0
+    assert await bench.report(replace(edited, edited=False)) == (1, None)
 
 
 async def test_a_replica_that_is_not_ready_for_longer_is_told(bench: Bench) -> None:
