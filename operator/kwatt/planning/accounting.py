@@ -27,11 +27,15 @@ Ratio = tuple[int, int]  # numerator and denominator
 
 
 class Row(NamedTuple):
-    """A placement with its node's number and its exact planned milliwatts."""
+    """A placement with its node's number and its exact planned milliwatts.
+
+    `served` is what all replicas of its holding serve, on the first row of a holding; 0 on the others.
+    """
 
     placement: Placement
     number: int
     planned: Ratio
+    served: int
 
 
 def rows_of(layout: Layout, holdings: Mapping[ServiceKey, Sequence[Holding]]) -> tuple[Row, ...]:
@@ -132,6 +136,15 @@ def _cut(term: Ratio) -> int:
     return term[0] * _FINE // term[1]
 
 
+def served_by(rows: Iterable[Row]) -> dict[ServiceKey, int]:
+    """Return the rate of every service that holds replicas, in millionths of a unit per second."""
+    served: dict[ServiceKey, int] = {}
+    for row in rows:
+        key = row.placement.service
+        served[key] = served.get(key, 0) + row.served
+    return served
+
+
 def _rows(layout: Layout, key: ServiceKey, holding: Holding) -> Iterator[Row]:
     option, demand = holding.option, holding.demand
     each, replicas, served = demand.reserved.milliwatts, holding.replicas, 0
@@ -153,7 +166,8 @@ def _rows(layout: Layout, key: ServiceKey, holding: Holding) -> Iterator[Row]:
             reserved=Power(each * count),
             planned=Power(_nearest(*planned)),
         )
-        yield Row(placement, number, planned)
+        first = number == holding.counts[0][0]
+        yield Row(placement, number, planned, served if first else 0)
 
 
 def _nearest(numerator: int, denominator: int) -> int:
@@ -197,7 +211,7 @@ def _load(layout: Layout, number: int, rows: Sequence[Row]) -> _Load:
     """Return what a node draws. Stuck pods may still run: they count as reserved and planned."""
     node, npu_class, each = layout.nodes[number], layout.classes[number], layout.idle[number]
     held = reserved = low = 0
-    for placement, _, planned in rows:
+    for placement, _, planned, _ in rows:
         held += placement.replicas * placement.variant.npus
         reserved += placement.reserved.milliwatts
         low += _cut(planned)

@@ -37,14 +37,14 @@ def prices_of(relaxation: Relaxation) -> Prices:
         value, used = matrix.cheapest(price)
         value -= supply.earned(price)
         if highest is None or value > highest + abs(highest) // 10**7:
-            highest, best, stalled = value, price, 0
+            highest, best, used_at_best, stalled = value, price, used, 0
         else:
             stalled += 1
             if stalled >= _PATIENCE:
                 step, stalled, price = step * _SHRINK, 0, best
                 if step < _LEAST_STEP:
                     break
-                _, used = matrix.cheapest(price)
+                used = used_at_best
         lack = supply.lack(price, used)
         if not lack.any():
             break
