@@ -9,9 +9,8 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import Final, NamedTuple
 
 from kwatt.model.keys import ServiceKey, Variant
 from kwatt.model.plan import BudgetUse, Placement, Totals
@@ -27,24 +26,27 @@ _FINE: Final = (
 Ratio = tuple[int, int]  # numerator and denominator
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A placement with its node's number and its exact planned milliwatts."""
+class Row(NamedTuple):
+    """A placement with its node's number and its exact planned milliwatts.
+
+    `served` is what all replicas of its holding serve, on the first row of a holding; 0 on the others.
+    """
 
     placement: Placement
     number: int
     planned: Ratio
+    served: int
 
 
 def rows_of(layout: Layout, holdings: Mapping[ServiceKey, Sequence[Holding]]) -> tuple[Row, ...]:
     """Return the placements of all holdings with their exact figures, sorted."""
-    rows = [
-        row
-        for key, of_service in holdings.items()
-        for holding in of_service
-        for row in _rows(layout, key, holding)
-    ]
-    return tuple(sorted(rows, key=lambda row: _order(row.placement)))
+    found: list[Row] = []
+    for key in sorted(holdings):
+        rows = [row for holding in holdings[key] for row in _rows(layout, key, holding)]
+        if len(rows) > 1:
+            rows.sort(key=lambda row: _order(row.placement))
+        found += rows
+    return tuple(found)
 
 
 def hash_of(placements: Iterable[Placement]) -> str:
@@ -77,10 +79,8 @@ def lines_of(placements: Iterable[Placement]) -> str:
 
 def budget_uses(layout: Layout, rows: Sequence[Row]) -> tuple[BudgetUse, ...]:
     """Return what every budget counts, by name."""
-    on_node: dict[int, list[Row]] = {}
-    for row in rows:
-        on_node.setdefault(row.number, []).append(row)
-    return tuple(_budget_use(layout, number, on_node) for number in range(len(layout.budgets)))
+    loads = _loads(layout, rows)
+    return tuple(_budget_use(layout, number, loads) for number in range(len(layout.budgets)))
 
 
 def totals_of(
@@ -90,23 +90,20 @@ def totals_of(
     served: Mapping[ServiceKey, int],
 ) -> Totals:
     """Return the sums over the cluster; `served` is the rate of every service that holds replicas."""
-    on_node: dict[int, list[Row]] = {}
-    for row in rows:
-        on_node.setdefault(row.number, []).append(row)
-    every = range(len(layout.nodes))
-    off = {number for number in every if layout.domains[number].off}
-    idle, foreign, stuck = _drawn(layout, every, on_node, off)
-    reserved = sum(row.placement.reserved.milliwatts for row in rows) + stuck
-    planned = rounded_sum([row.planned for row in rows]) + stuck
+    loads = [
+        load.if_off if domain.off else load
+        for load, domain in zip(_loads(layout, rows), layout.domains, strict=True)
+    ]
+    drawn = _sum_of(loads)
     whole = sum(_is_whole(service, served) for service in services)
     partly = sum(0 < served.get(s.key, 0) < s.target.micros for s in services)
     starts, moves, evictions = changes_of(rows, services)
     return Totals(
-        planned=Power(planned),
-        reserved=Power(reserved),
-        idle=Power(idle),
-        foreign=Power(foreign),
-        draw=Power(idle + planned + foreign),
+        planned=Power(drawn.planned),
+        reserved=Power(drawn.reserved),
+        idle=Power(drawn.idle),
+        foreign=Power(drawn.foreign),
+        draw=Power(drawn.idle + drawn.planned + drawn.foreign),
         services=len(services),
         placed=whole,
         partly=partly,
@@ -118,27 +115,45 @@ def totals_of(
 
 
 def rounded_sum(terms: Sequence[Ratio]) -> int:
-    """Return the sum of fractions, rounded once to the nearest whole.
+    """Return the sum of fractions, rounded once to the nearest whole."""
+    return _rounded(sum(map(_cut, terms)), terms)
 
-    The sum lies between `low` and `low + len(terms)`, in parts of _FINE. Only where these round apart
-    are the fractions added as such: with thousands of denominators that is slow.
+
+def _rounded(low: int, terms: Sequence[Ratio]) -> int:
+    """Round the sum of fractions, which lies between `low` and `low + len(terms)`, in parts of _FINE.
+
+    Only where these round apart are the fractions added as such: with thousands of denominators that is
+    slow.
     """
-    low = sum(numerator * _FINE // denominator for numerator, denominator in terms)
-    least = nearest(Fraction(low, _FINE))
-    if least == nearest(Fraction(low + len(terms), _FINE)):
+    least = _nearest(low, _FINE)
+    if least == _nearest(low + len(terms), _FINE):
         return least
     return nearest(sum((Fraction(*term) for term in terms), Fraction(0)))
 
 
+def _cut(term: Ratio) -> int:
+    """Return a fraction in parts of _FINE, rounded down."""
+    return term[0] * _FINE // term[1]
+
+
+def served_by(rows: Iterable[Row]) -> dict[ServiceKey, int]:
+    """Return the rate of every service that holds replicas, in millionths of a unit per second."""
+    served: dict[ServiceKey, int] = {}
+    for row in rows:
+        key = row.placement.service
+        served[key] = served.get(key, 0) + row.served
+    return served
+
+
 def _rows(layout: Layout, key: ServiceKey, holding: Holding) -> Iterator[Row]:
     option, demand = holding.option, holding.demand
-    each, replicas, served = demand.reserved, holding.replicas, 0
-    point, drawn = "", (each.milliwatts * replicas, 1)
+    each, replicas, served = demand.reserved.milliwatts, holding.replicas, 0
+    point, drawn = "", (each * replicas, 1)
     if option is not None and replicas:
-        served = option.served(replicas)
-        covering = option.curve.covering(served, replicas)
-        point = covering.name if covering else ""
-        drawn = option.curve.draw(served, replicas)
+        curve, served = option.curve, option.served(replicas)
+        place = curve.place(served, replicas)
+        point = curve.points[place].name if place < len(curve.points) else ""
+        drawn = curve.draw_at(place, served, replicas)
     for number, count in holding.counts:
         planned = drawn[0] * count, drawn[1] * replicas
         placement = Placement(
@@ -148,10 +163,11 @@ def _rows(layout: Layout, key: ServiceKey, holding: Holding) -> Iterator[Row]:
             node=layout.nodes[number].name,
             replicas=count,
             rate=Throughput(_nearest(served * count, replicas)),
-            reserved=each * count,
+            reserved=Power(each * count),
             planned=Power(_nearest(*planned)),
         )
-        yield Row(placement, number, planned)
+        first = number == holding.counts[0][0]
+        yield Row(placement, number, planned, served if first else 0)
 
 
 def _nearest(numerator: int, denominator: int) -> int:
@@ -163,46 +179,90 @@ def _order(placement: Placement) -> tuple[ServiceKey, Variant, str, int]:
     return (placement.service, placement.variant, placement.node, placement.reserved.milliwatts)
 
 
-def _budget_use(layout: Layout, number: int, on_node: Mapping[int, Sequence[Row]]) -> BudgetUse:
-    budget, members = layout.budgets[number], layout.members[number]
-    rows = [row for member in members for row in on_node.get(member, ())]
-    idle, foreign, stuck = _drawn(
-        layout, members, on_node, set(members) if budget.empty_off else set()
+class _Load(NamedTuple):
+    """What a node draws, in milliwatts: by idle NPUs, foreign pods, stuck ones and rows.
+
+    `low` is the sum of what rows draw as planned, each cut to 1/_FINE.
+    """
+
+    idle: int
+    foreign: int
+    stuck: int
+    reserved: int
+    low: int
+    rows: Sequence[Row]
+    is_empty: bool
+
+    @property
+    def if_off(self) -> _Load:
+        """Return the load under a budget that counts nothing for an empty node."""
+        return self._replace(idle=0) if self.is_empty else self
+
+
+def _loads(layout: Layout, rows: Iterable[Row]) -> list[_Load]:
+    """Return what each node draws."""
+    on_node: dict[int, list[Row]] = {}
+    for row in rows:
+        on_node.setdefault(row.number, []).append(row)
+    return [_load(layout, number, on_node.get(number, ())) for number in range(len(layout.nodes))]
+
+
+def _load(layout: Layout, number: int, rows: Sequence[Row]) -> _Load:
+    """Return what a node draws. Stuck pods may still run: they count as reserved and planned."""
+    node, npu_class, each = layout.nodes[number], layout.classes[number], layout.idle[number]
+    held = reserved = low = 0
+    for placement, _, planned, _ in rows:
+        held += placement.replicas * placement.variant.npus
+        reserved += placement.reserved.milliwatts
+        low += _cut(planned)
+    return _Load(
+        idle=idle_npus(node, held) * each,
+        foreign=node.foreign_npus * npu_class.max.milliwatts if npu_class else 0,
+        stuck=node.stuck_npus * each + 1000 * node.stuck_watts,
+        reserved=reserved,
+        low=low,
+        rows=rows,
+        is_empty=not rows and not is_occupied(node),
     )
-    reserved = sum(row.placement.reserved.milliwatts for row in rows) + stuck
-    planned = rounded_sum([row.planned for row in rows]) + stuck
-    counted = budget.host.milliwatts + idle + reserved + foreign
+
+
+class _Drawn(NamedTuple):
+    """Milliwatts of some nodes together; stuck pods count as reserved and as planned."""
+
+    idle: int
+    foreign: int
+    reserved: int
+    planned: int
+
+
+def _sum_of(loads: Sequence[_Load]) -> _Drawn:
+    stuck = sum(load.stuck for load in loads)
+    terms = [row.planned for load in loads for row in load.rows]
+    return _Drawn(
+        idle=sum(load.idle for load in loads),
+        foreign=sum(load.foreign for load in loads),
+        reserved=sum(load.reserved for load in loads) + stuck,
+        planned=_rounded(sum(load.low for load in loads), terms) + stuck,
+    )
+
+
+def _budget_use(layout: Layout, number: int, loads: Sequence[_Load]) -> BudgetUse:
+    budget, members = layout.budgets[number], layout.members[number]
+    under = [loads[member] for member in members]
+    drawn = _sum_of([load.if_off for load in under] if budget.empty_off else under)
+    counted = budget.host.milliwatts + drawn.idle + drawn.reserved + drawn.foreign
     return BudgetUse(
         name=budget.name,
         cap=budget.cap,
         host=budget.host,
-        idle=Power(idle),
-        reserved=Power(reserved),
-        foreign=Power(foreign),
+        idle=Power(drawn.idle),
+        reserved=Power(drawn.reserved),
+        foreign=Power(drawn.foreign),
         headroom=Power(budget.cap.milliwatts - counted),
-        planned=Power(planned),
-        draw=Power(budget.host.milliwatts + idle + planned + foreign),
+        planned=Power(drawn.planned),
+        draw=Power(budget.host.milliwatts + drawn.idle + drawn.planned + drawn.foreign),
         nodes=len(members),
     )
-
-
-def _drawn(
-    layout: Layout, numbers: Iterable[int], on_node: Mapping[int, Sequence[Row]], off: set[int]
-) -> tuple[int, int, int]:
-    """Return the milliwatts of idle NPUs, of foreign pods and of stuck ones on some nodes.
-
-    Nodes in `off` draw nothing when empty. Stuck pods may still run: they count as reserved and planned.
-    """
-    idle = foreign = stuck = 0
-    for number in numbers:
-        node, npu_class = layout.nodes[number], layout.classes[number]
-        rows = on_node.get(number, ())
-        held = sum(row.placement.replicas * row.placement.variant.npus for row in rows)
-        if rows or is_occupied(node) or number not in off:
-            idle += idle_npus(node, held) * layout.idle[number]
-        foreign += node.foreign_npus * npu_class.max.milliwatts if npu_class else 0
-        stuck += node.stuck_npus * layout.idle[number] + 1000 * node.stuck_watts
-    return idle, foreign, stuck
 
 
 def _is_whole(service: Service, served: Mapping[ServiceKey, int]) -> bool:
@@ -212,18 +272,28 @@ def _is_whole(service: Service, served: Mapping[ServiceKey, int]) -> bool:
 
 def changes_of(rows: Sequence[Row], services: Sequence[Service]) -> tuple[int, int, int]:
     """Count replicas started, moved (dropped, and another of the service started), and evicted."""
-    planned: dict[ServiceKey, Counter[tuple[Variant, str]]] = {}
+    planned: dict[ServiceKey, list[Placement]] = {}
     for row in rows:
-        place = (row.placement.variant, row.placement.node)
-        planned.setdefault(row.placement.service, Counter())[place] += row.placement.replicas
+        planned.setdefault(row.placement.service, []).append(row.placement)
     starts = moves = evictions = 0
     for service in services:
-        before: Counter[tuple[Variant, str]] = Counter()
-        for incumbent in service.incumbents:
-            before[incumbent.variant, incumbent.node] += incumbent.replicas
-        after = planned.get(service.key, Counter())
-        started, dropped = (after - before).total(), (before - after).total()
+        after = planned.get(service.key, ())
+        if service.incumbents:
+            started, dropped = _exchanged(service, after)
+        else:
+            started, dropped = sum(placement.replicas for placement in after), 0
         starts += started
         moves += min(started, dropped)
         evictions += dropped - min(started, dropped)
     return starts, moves, evictions
+
+
+def _exchanged(service: Service, placements: Iterable[Placement]) -> tuple[int, int]:
+    """Return how many replicas of a service are started, and how many that run are dropped."""
+    before: Counter[tuple[Variant, str]] = Counter()
+    after: Counter[tuple[Variant, str]] = Counter()
+    for incumbent in service.incumbents:
+        before[incumbent.variant, incumbent.node] += incumbent.replicas
+    for placement in placements:
+        after[placement.variant, placement.node] += placement.replicas
+    return (after - before).total(), (before - after).total()

@@ -120,10 +120,9 @@ class Bins:
 
     def place(self, piece: Piece, replicas: int, *, may_open: bool = True) -> Counts | None:
         """Put all replicas somewhere, open nodes first, or change nothing and return None."""
-        size = (piece.pool, *piece[1:5], may_open)
         if self.quotas and self._quota(piece) < replicas:
             return None
-        if self._known_at == self.freed and self._too_many.get(size, replicas + 1) <= replicas:
+        if self._has_failed(piece, replicas, may_open=may_open):
             return None
         pool, missing = self._pools[piece.pool], replicas
         placed: Counts = []
@@ -146,10 +145,17 @@ class Bins:
             freed = self.freed
             self.remove(piece, placed)
             self.freed = freed  # nothing is left that was not before
-            self._note_failure(size, replicas)
+            self._note_failure((piece.pool, *piece[1:5], may_open), replicas)
             return None
         self._charge(piece, replicas)
         return placed
+
+    def _has_failed(self, piece: Piece, replicas: int, *, may_open: bool) -> bool:
+        """Tell whether there was no room for as many or fewer, and nothing was freed since."""
+        if not self._too_many or self._known_at != self.freed:
+            return False
+        size = (piece.pool, *piece[1:5], may_open)
+        return self._too_many.get(size, replicas + 1) <= replicas
 
     def _note_failure(self, size: tuple[int, ...], replicas: int) -> None:
         """Remember for how many replicas there is no room, until any node has more again."""
@@ -271,6 +277,8 @@ class _Stack:
 
 def merged(placed: Counts) -> tuple[tuple[int, int], ...]:
     """Return counts with each node once, ascending."""
+    if len(placed) == 1:
+        return (placed[0],)
     found: dict[int, int] = {}
     for number, count in placed:
         found[number] = found.get(number, 0) + count

@@ -228,8 +228,9 @@ def _gap(draw: int, bound: int) -> Fraction:
 def _drawn_without(draft: Draft) -> int:
     """Return the milliwatts drawn if only held services had replicas."""
     held = {
-        key: tuple(holding for holding in holdings if holding.option is None)
+        key: [holding for holding in holdings if holding.option is None]
         for key, holdings in draft.holdings.items()
+        if any(holding.option is None for holding in holdings)
     }
     return totals_of(draft.layout, rows_of(draft.layout, held), (), {}).draw.milliwatts
 

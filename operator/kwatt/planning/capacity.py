@@ -136,17 +136,18 @@ def pools_of(
         none if dealt is None else dealt[used],
         capacity.opening[used],
     ]
+    domains = [capacity.layout.domains[n] for n in used.tolist()] if budgets else none.tolist()
     found: Counter[Pool] = Counter()
-    for number, *amounts in zip(used.tolist(), *(fact.tolist() for fact in facts), strict=True):
-        domain = capacity.layout.domains[number]
-        off = tuple(places[b] for b in domain.off if b in places)
-        over = (*off, *(places[b] for b in domain.plain if b in places))
+    nodes = Counter(zip(domains, *(fact.tolist() for fact in facts), strict=True))
+    for (domain, *amounts), count in nodes.items():
+        off = tuple(places[b] for b in domain.off if b in places) if budgets else ()
+        over = (*off, *(places[b] for b in domain.plain if b in places)) if budgets else ()
         kind, usable, cpu, memory, watts, opening = amounts
         is_one = whole or hosts or dealt is not None or opening % usable
         parts = 1 if is_one else usable
         charged = off if opening else ()
         size, cost = usable // parts, opening // parts
-        found[Pool(kind, size, cpu, memory, watts, cost, over, charged, 0)] += parts
+        found[Pool(kind, size, cpu, memory, watts, cost, over, charged, 0)] += parts * count
     return tuple(pool._replace(nodes=nodes) for pool, nodes in sorted(found.items()))
 
 

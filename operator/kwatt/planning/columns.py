@@ -123,16 +123,18 @@ class _Part(NamedTuple):
 def _columns(pairs: Pairs) -> Iterator[_Part]:
     """Yield columns, for each pair those of fewer replicas first."""
     best = np.full(len(pairs.service), 2**62, dtype=np.int64)
-    none = np.zeros(len(pairs.service), dtype=np.int64)
-    yield _Part(none[:0], none[:0], none[:0], none[:0])
+    none = np.zeros(0, dtype=np.int64)
+    yield _Part(none, none, none, none)
     for place in range(pairs.menu.rates.shape[1] - 1, -1, -1):
         low, high = _range(pairs, place)
         feasible = (low <= high) & pairs.meeting(place)
-        for replicas in (low, high):
-            cost = _cost(pairs, place, replicas, strays=none)
-            chosen = feasible & (cost < best)
-            best = np.where(chosen, cost, best)
-            yield _part(chosen, replicas, replicas, cost)
+        at = np.flatnonzero(feasible)
+        for replicas in (low[at], high[at]):
+            cost = _cost(pairs, place, replicas, at)
+            chosen = cost < best[at]
+            best[at[chosen]] = cost[chosen]
+            count = replicas[chosen]
+            yield _Part(at[chosen], count, count, cost[chosen])
         if pairs.strays.any():
             yield from _with_strays(pairs, place, (low, high), feasible)
 
@@ -146,13 +148,9 @@ def _with_strays(
     """
     low, high = ends
     for replicas in (low, np.clip(pairs.strays, low, np.maximum(low, high)), high):
-        strays = np.minimum(replicas, pairs.strays)
-        cost = _cost(pairs, place, replicas, strays=strays)
-        yield _part(feasible & (strays > 0), replicas, replicas - strays, cost)
-
-
-def _part(chosen: _Bools, replicas: Ints, at_home: Ints, cost: Ints) -> _Part:
-    return _Part(np.flatnonzero(chosen), replicas[chosen], at_home[chosen], cost[chosen])
+        at = np.flatnonzero(feasible & (np.minimum(replicas, pairs.strays) > 0))
+        count, strays = replicas[at], np.minimum(replicas[at], pairs.strays[at])
+        yield _Part(at, count, count - strays, _cost(pairs, place, count, at, strays))
 
 
 def _range(pairs: Pairs, place: int) -> tuple[Ints, Ints]:
@@ -171,19 +169,23 @@ def _range(pairs: Pairs, place: int) -> tuple[Ints, Ints]:
     return np.maximum(low, pairs.least), np.minimum(high, pairs.most)
 
 
-def _cost(pairs: Pairs, place: int, replicas: Ints, *, strays: Ints) -> Ints:
+def _cost(pairs: Pairs, place: int, replicas: Ints, at: Ints, strays: Ints | None = None) -> Ints:
     """Return R W(T/R) minus the idle draw of the NPUs taken, in milliwatts x SCALE, rounded down.
 
-    Below the lowest point R p; between two points R p0 + (p1 - p0) (T - R r0) / (r1 - r0).
+    Below the lowest point R p; between two points R p0 + (p1 - p0) (T - R r0) / (r1 - r0). `replicas` and
+    `strays` are those of the pairs `at`.
     """
-    count = np.minimum(replicas, 2**31).astype(np.float64)
-    powers = pairs.powers(max(0, place - 1))
+    count, offer = np.minimum(replicas, 2**31).astype(np.float64), pairs.offer[at]
+    powers = pairs.powers(max(0, place - 1), at)
     base, rise = count * powers, np.zeros(len(count))
     if place > 0:
-        below, run = pairs.menu.rates[pairs.offer, place - 1], _runs(pairs.menu, place)
-        slope = (pairs.powers(place) - powers) / run[pairs.offer]
-        rise = slope * (pairs.target.astype(np.float64) - count * below)
-    idle = np.maximum(count - strays, 0) * pairs.menu.idle[pairs.offer] + strays * pairs.credit
+        below, run = pairs.menu.rates[offer, place - 1], _runs(pairs.menu, place)
+        slope = (pairs.powers(place, at) - powers) / run[offer]
+        rise = slope * (pairs.target[at].astype(np.float64) - count * below)
+    if strays is None:
+        idle = count * pairs.menu.idle[offer]
+    else:
+        idle = np.maximum(count - strays, 0) * pairs.menu.idle[offer] + strays * pairs.credit[at]
     unsure = _UNSURE * (np.abs(base) + np.abs(rise) + np.abs(idle))
     exact_or_less = np.floor((base + rise - idle - unsure) * SCALE)
     cost: Ints = exact_or_less.clip(-LARGEST, LARGEST).astype(np.int64)

@@ -57,7 +57,10 @@ class Curve:
         Linear between points, the lowest point's watts below it (design 6). With n replicas, share T/n
         between the points (r0, p0) and (r1, p1): n p0 + (p1 - p0) (T - n r0) / (r1 - r0).
         """
-        place = self.place(micros, replicas)
+        return self.draw_at(self.place(micros, replicas), micros, replicas)
+
+    def draw_at(self, place: int, micros: int, replicas: int) -> tuple[int, int]:
+        """Return the same where it is known which point covers the share."""
         if place == 0:
             return replicas * self.powers[0], 1
         low, run = self.rates[place - 1], self.rates[place] - self.rates[place - 1]

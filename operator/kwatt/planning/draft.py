@@ -44,7 +44,7 @@ class Holding:
     @property
     def replicas(self) -> int:
         """Return the number of replicas in all."""
-        return sum(count for _, count in self.counts)
+        return sum([count for _, count in self.counts])
 
     @property
     def served(self) -> int:
@@ -175,14 +175,15 @@ class Draft:
         if service.held is not None:
             return ()
         choice = service.model, service.allowed
-        if choice not in self._offered:
-            self._offered[choice] = tuple(
+        offers = self._offered.get(choice)
+        if offers is None:
+            offers = self._offered[choice] = tuple(
                 offer
                 for offer in self._offers_for(service.model)
                 if service.allowed is None or offer.variant.npu_class in service.allowed
             )
         former = self._former_offers(service) if service.incumbents else ()
-        return (*self._offered[choice], *former) if former else self._offered[choice]
+        return (*offers, *former) if former else offers
 
     def curves(self, service: Service) -> tuple[Curve, ...]:
         """Return the curves of a service's model on the classes that it allows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import numpy as np
@@ -27,14 +27,14 @@ def improve(packing: Packing) -> None:
 def _switch(packing: Packing) -> None:
     """Let services take a cheaper column, those that may gain most first."""
     columns = packing.columns
-    least = np.minimum.reduceat(columns.cost, columns.starts)
-    services = columns.service[columns.starts].tolist()
-    gains = [
-        (cheapest - packing.cost_of(packing.seats[service].column), service)
-        for service, cheapest in zip(services, least.tolist(), strict=True)
-        if service in packing.seats
-    ]
-    _try(packing, _switched, [service for gain, service in sorted(gains) if gain < 0])
+    services = columns.service[columns.starts]
+    seated = np.array([service in packing.seats for service in services.tolist()], dtype=np.bool_)
+    least = np.minimum.reduceat(columns.cost, columns.starts)[seated]
+    services = services[seated]
+    taken = [packing.seats[service].column for service in services.tolist()]
+    gain = least - columns.cost[np.array(taken, dtype=np.int64)]
+    order = np.lexsort((services, gain))
+    _try(packing, _switched, services[order[gain[order] < 0]].tolist())
 
 
 def _switched(packing: Packing, service: int) -> bool:
@@ -57,12 +57,12 @@ def _empty_nodes(packing: Packing) -> None:
     tried = sorted(
         (bins.held[number], number)
         for number, services in packing.on_node.items()
-        if services and bins.opening[number] and _is_ours(packing, number)
+        if services and bins.opening[number]
     )
-    _try(packing, _emptied, [number for _, number in tried])
+    _try(packing, _emptied, (number for _, number in tried if _is_ours(packing, number)))
 
 
-def _try(packing: Packing, change: Callable[[Packing, int], bool], places: Sequence[int]) -> None:
+def _try(packing: Packing, change: Callable[[Packing, int], bool], places: Iterable[int]) -> None:
     """Try a change everywhere, until it has brought nothing for a while."""
     failed = 0
     for place in places:

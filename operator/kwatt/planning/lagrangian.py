@@ -15,7 +15,7 @@ columns it earns on its nodes, or more. So L is valid whatever the solver that f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -50,33 +50,37 @@ class Relaxation:
     counts_watts: bool = False
 
 
-def relaxation_of(
-    capacity: Capacity, columns: Columns, constant: int = 0, dealt: Ints | None = None
-) -> Relaxation:
-    """Return the problem with budgets left aside, or with the watts that are `dealt` to nodes."""
+def relaxation_of(capacity: Capacity, columns: Columns, constant: int = 0) -> Relaxation:
+    """Return the problem with budgets left aside."""
     hosts = _hosts_may_bind(capacity, columns)
     return Relaxation(
         constant=constant,
         columns=columns,
-        pools=pools_of(capacity, (), whole=False, hosts=hosts, dealt=dealt),
+        pools=pools_of(capacity, (), whole=False, hosts=hosts),
         kinds=len(capacity.kinds),
         densities=densities_of(capacity, columns.menu),
         rooms=(),
         counts_nodes=False,
         counts_hosts=hosts,
-        counts_watts=dealt is not None,
     )
+
+
+def with_watts_dealt(relaxation: Relaxation, capacity: Capacity, dealt: Ints) -> Relaxation:
+    """Return the problem with the watts that are `dealt` to nodes."""
+    pools = pools_of(capacity, (), whole=False, hosts=relaxation.counts_hosts, dealt=dealt)
+    return replace(relaxation, pools=pools, counts_watts=True)
 
 
 def _hosts_may_bind(capacity: Capacity, columns: Columns) -> bool:
     """Tell whether any node may run out of cpu or memory before it runs out of NPUs."""
-    used, npus = capacity.usable > 0, np.maximum(columns.npus, 1)
+    nodes = np.flatnonzero((capacity.usable > 0) & (capacity.kind >= 0))
+    npus, kinds = np.maximum(columns.npus, 1), len(capacity.kinds)
     for left, needed in ((capacity.cpu, columns.cpu), (capacity.memory, columns.memory)):
-        for kind in range(len(capacity.kinds)):
-            nodes, takers = used & (capacity.kind == kind), columns.kind == kind
-            most = (needed[takers] / npus[takers]).max(initial=0.0)
-            if most > (left[nodes] / capacity.usable[nodes]).min(initial=np.inf):
-                return True
+        most, least = np.zeros(kinds), np.full(kinds, np.inf)
+        np.maximum.at(most, columns.kind, needed / npus)
+        np.minimum.at(least, capacity.kind[nodes], left[nodes] / capacity.usable[nodes])
+        if (most > least).any():
+            return True
     return False
 
 
@@ -109,9 +113,15 @@ def value_of(relaxation: Relaxation, prices: Prices) -> tuple[int, Ints]:
     least = np.minimum.reduceat(priced, columns.starts)
     at_least = np.flatnonzero(priced == np.repeat(least, np.diff([*columns.starts, len(priced)])))
     _, first = np.unique(columns.service[at_least], return_index=True)
-    total = relaxation.constant * SCALE + sum(least.tolist()) + _nodes_at(relaxation, prices)
+    total = relaxation.constant * SCALE + sum_of(least) + _nodes_at(relaxation, prices)
     total -= sum(p * room for p, room in zip(prices.budgets, relaxation.rooms, strict=True))
     return total, at_least[first]
+
+
+def sum_of(amounts: Ints) -> int:
+    """Return the exact sum of up to 2^30 integers, which may be beyond 64 bits."""
+    high, low = amounts >> 32, amounts & (2**32 - 1)
+    return (int(high.sum()) << 32) + int(low.sum())
 
 
 def paid_at(relaxation: Relaxation, prices: Prices) -> Ints:

@@ -22,6 +22,15 @@ def bounded(amount: int) -> int:
     return max(-UNLIMITED, min(UNLIMITED, amount))
 
 
+def vector_of(amounts: Sequence[int]) -> Ints:
+    """Return amounts as a vector, each cut as `bounded` does."""
+    try:
+        whole: Ints = np.array(amounts, dtype=np.int64)
+    except OverflowError:
+        whole = np.array([bounded(amount) for amount in amounts], dtype=np.int64)
+    return whole.clip(-UNLIMITED, UNLIMITED)
+
+
 class Domain(NamedTuple):
     """The budgets over a node, by number: those that count its idle draw always, and not when empty."""
 
@@ -101,14 +110,23 @@ def _members(budget: Budget, numbers: Mapping[str, int]) -> tuple[int, ...]:
 
 
 def _domains(nodes: Sequence[Node], budgets: Sequence[Budget]) -> tuple[Domain, ...]:
-    plain: dict[str, list[int]] = {node.name: [] for node in nodes}
-    off: dict[str, list[int]] = {node.name: [] for node in nodes}
+    """Return the domain of each node, one object for all nodes of a domain."""
+    over: dict[str, tuple[int, ...]] = dict.fromkeys((node.name for node in nodes), ())
     for number, budget in enumerate(budgets):
-        kind = off if budget.empty_off else plain
+        longer: dict[tuple[int, ...], tuple[int, ...]] = {}
         for name in set(budget.nodes):
-            if name in kind:
-                kind[name].append(number)
-    return tuple(Domain(tuple(plain[n.name]), tuple(off[n.name])) for n in nodes)
+            if name in over:
+                before = over[name]
+                over[name] = longer.setdefault(before, (*before, number))
+    is_off = [budget.empty_off for budget in budgets]
+    domains = {
+        numbers: Domain(
+            tuple(number for number in numbers if not is_off[number]),
+            tuple(number for number in numbers if is_off[number]),
+        )
+        for numbers in set(over.values())
+    }
+    return tuple(domains[over[node.name]] for node in nodes)
 
 
 def _table(rows: Sequence[tuple[int, ...]], unlimited: int) -> Ints:

@@ -21,6 +21,7 @@ from kwatt.planning.layout import (
     bounded,
     idle_npus,
     is_occupied,
+    vector_of,
 )
 from kwatt.planning.options import Demand, shape_on
 
@@ -38,16 +39,16 @@ class Ledger:
     def __init__(self, layout: Layout, snapshot: Snapshot) -> None:
         nodes = layout.nodes
         self.layout = layout
-        self.npus = _vector([_free_npus(node) for node in nodes])
+        self.npus = vector_of([_free_npus(node) for node in nodes])
         self.left = {
-            "cpu": _vector([node.cpu_milli - node.other_cpu_milli for node in nodes]),
-            "memory": _vector([node.memory_bytes - node.other_memory_bytes for node in nodes]),
-            "pods": _vector([node.pods - node.other_pods for node in nodes]),
+            "cpu": vector_of([node.cpu_milli - node.other_cpu_milli for node in nodes]),
+            "memory": vector_of([node.memory_bytes - node.other_memory_bytes for node in nodes]),
+            "pods": vector_of([node.pods - node.other_pods for node in nodes]),
         }
-        self.replicas = _vector([0] * len(nodes))
+        self.replicas = vector_of([0] * len(nodes))
         self._overcommit = _Overcommit(layout, snapshot, self.left)
         rooms = [_first_room(layout, number) for number in range(len(layout.budgets))]
-        self.room = _vector([*rooms, UNLIMITED])
+        self.room = vector_of([*rooms, UNLIMITED])
         self.quotas: dict[str, dict[tuple[str, str], int]] = {}
         for quota in sorted(snapshot.quotas, key=lambda q: (q.namespace, q.name)):
             self.quotas.setdefault(quota.namespace, {}).update(_first_quota(quota))
@@ -76,15 +77,16 @@ class Ledger:
 
     def add_all(self, puts: Sequence[tuple[int, Demand, int]]) -> None:
         """Put many replicas (node, demand, count) at once, of demands of the nodes' own classes."""
-        numbers, counts = _vector([n for n, _, _ in puts]), _vector([c for _, _, c in puts])
+        numbers, counts = vector_of([n for n, _, _ in puts]), vector_of([c for _, _, c in puts])
         was_empty = self.replicas == 0
         np.add.at(self.replicas, numbers, counts)
-        npus = _vector([demand.variant.npus for _, demand, _ in puts])
+        npus = vector_of([demand.variant.npus for _, demand, _ in puts])
         np.subtract.at(self.npus, numbers, npus * counts)
-        needs = [node_needs(demand) for _, demand, _ in puts]
+        needs = {id(demand): node_needs(demand) for _, demand, _ in puts}
         for name, left in self.left.items():
-            np.subtract.at(left, numbers, _vector([need[name] for need in needs]) * counts)
-        watts = _vector([1000 * demand.watts for _, demand, _ in puts]) * counts
+            each = vector_of([needs[id(demand)][name] for _, demand, _ in puts])
+            np.subtract.at(left, numbers, each * counts)
+        watts = vector_of([1000 * demand.watts for _, demand, _ in puts]) * counts
         opened = np.flatnonzero(was_empty & (self.replicas > 0))
         self._charge(self.layout.plain_rooms, numbers, watts)
         self._charge(self.layout.off_rooms, numbers, watts)
@@ -253,7 +255,3 @@ def _first_quota(quota: Quota) -> dict[tuple[str, str], int]:
         (quota.name, key): hard - quota.used_by_others.get(key, 0)
         for key, hard in sorted(quota.hard.items())
     }
-
-
-def _vector(amounts: list[int]) -> Ints:
-    return np.array([bounded(amount) for amount in amounts], dtype=np.int64)

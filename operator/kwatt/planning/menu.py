@@ -6,9 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
-from kwatt.planning.layout import UNLIMITED, Ints, bounded
+from kwatt.planning.layout import UNLIMITED, Ints, vector_of
 from kwatt.planning.options import Offer
 
 NEVER: Final = UNLIMITED  # the p99 of a point without one, and the limit of a service without one
@@ -49,11 +47,11 @@ def menu_of(lists: Iterable[tuple[Offer, ...]]) -> Menu:
     return Menu(
         offers=tuple(rows),
         first=first,
-        npus=_vector([curve.npus for curve in curves]),
-        watts=_vector([min(offer.watts, MOST_WATTS) for offer in rows]),
-        idle=_vector([offer.idle.milliwatts for offer in rows]),
-        reserved=_vector([offer.idle.milliwatts + 1000 * offer.watts for offer in rows]),
-        sizes=_vector([len(curve.points) for curve in curves]),
+        npus=vector_of([curve.npus for curve in curves]),
+        watts=vector_of([min(offer.watts, MOST_WATTS) for offer in rows]),
+        idle=vector_of([offer.idle.milliwatts for offer in rows]),
+        reserved=vector_of([offer.idle.milliwatts + 1000 * offer.watts for offer in rows]),
+        sizes=vector_of([len(curve.points) for curve in curves]),
         rates=_table([curve.rates for curve in curves]),
         powers=_table([curve.powers for curve in curves]),
         powers_on=_table([_least_from_here(curve.powers) for curve in curves]),
@@ -69,9 +67,5 @@ def _least_from_here(powers: Sequence[int]) -> list[int]:
 
 def _table(rows: Sequence[Sequence[int]]) -> Ints:
     width = max((len(row) for row in rows), default=0)
-    padded = [[*map(bounded, row), *[0] * (width - len(row))] for row in rows]
-    return np.array(padded, dtype=np.int64).reshape(len(rows), width)
-
-
-def _vector(amounts: Sequence[int]) -> Ints:
-    return np.array([bounded(amount) for amount in amounts], dtype=np.int64)
+    padded = [amount for row in rows for amount in (*row, *[0] * (width - len(row)))]
+    return vector_of(padded).reshape(len(rows), width)

@@ -21,9 +21,15 @@ from kwatt.planning.choice import Stock, chosen_at
 from kwatt.planning.columns import Columns, are_exact, columns_of
 from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.emptying import improve
-from kwatt.planning.lagrangian import Prices, Relaxation, paid_at, relaxation_of
+from kwatt.planning.lagrangian import (
+    Prices,
+    Relaxation,
+    paid_at,
+    relaxation_of,
+    with_watts_dealt,
+)
 from kwatt.planning.layout import Ints
-from kwatt.planning.options import option_for
+from kwatt.planning.options import option_as
 from kwatt.planning.packing import Packing
 from kwatt.planning.pairs import Want
 from kwatt.planning.pieces import Pieces
@@ -84,7 +90,7 @@ def _packed(
     """
     columns = relaxation.columns
     plain = _choice_at(relaxation, prices)
-    dealt = _dealt_out(capacity, columns, plain)
+    dealt = _dealt_out(capacity, relaxation, plain)
 
     def seated(choice: _Choice, *, densely: bool = False) -> Packing:
         surcharges = None
@@ -105,7 +111,9 @@ def _packed(
     found = [seated(plain), seated(dealt)]
     if len(densely.seats) == everybody:
         found.append(densely)
-        found += [seated(choice, densely=True) for choice in _dealt_again(capacity, columns, dealt)]
+        found += [
+            seated(choice, densely=True) for choice in _dealt_again(capacity, relaxation, dealt)
+        ]
     return min(found, key=lambda packing: (-len(packing.seats), packing.cost))
 
 
@@ -114,18 +122,18 @@ def _choice_at(relaxation: Relaxation, prices: Prices) -> _Choice:
     return _Choice(chosen_at(relaxation.columns, paid, stock), paid, stock, prices.watts)
 
 
-def _dealt_out(capacity: Capacity, columns: Columns, before: _Choice) -> _Choice | None:
+def _dealt_out(capacity: Capacity, relaxation: Relaxation, before: _Choice) -> _Choice | None:
     """Choose with the watts of budgets dealt out by the choice before; None where budgets don't bind."""
-    dealt = watts_of_nodes(capacity, columns, before.chosen)
+    dealt = watts_of_nodes(capacity, relaxation.columns, before.chosen)
     if dealt is None:
         return None
-    with_watts = relaxation_of(capacity, columns, dealt=dealt)
+    with_watts = with_watts_dealt(relaxation, capacity, dealt)
     return _choice_at(with_watts, prices_of(with_watts))
 
 
-def _dealt_again(capacity: Capacity, columns: Columns, choice: _Choice) -> Iterator[_Choice]:
+def _dealt_again(capacity: Capacity, relaxation: Relaxation, choice: _Choice) -> Iterator[_Choice]:
     for _ in range(_DEALS):
-        after = _dealt_out(capacity, columns, choice)
+        after = _dealt_out(capacity, relaxation, choice)
         if after is None or (after.chosen == choice.chosen).all():
             return
         yield after
@@ -144,9 +152,10 @@ def _stock(relaxation: Relaxation) -> Stock:
 def _holdings(packing: Packing, wants: Sequence[Want]) -> dict[ServiceKey, Holding]:
     offers, found = packing.columns.menu.offers, {}
     for service, seat in sorted(packing.seats.items()):
-        option = option_for(wants[service].service, offers[packing.columns.offer[seat.column]])
-        counts = merged(seat.counts)
-        found[wants[service].service.key] = Holding(option.demand, option, counts)
+        wanted, demand = wants[service].service, seat.piece.demand
+        curve = offers[packing.columns.offer[seat.column]].curve
+        option = option_as(wanted, curve, demand)
+        found[wanted.key] = Holding(demand, option, merged(seat.counts))
     return found
 
 

@@ -41,7 +41,7 @@ class Demand:
     @property
     def reserved(self) -> Power:
         """Return the most that one replica may draw, idle part included (design 6)."""
-        return self.idle + Power.of_watts(self.watts)
+        return Power(self.idle.milliwatts + 1000 * self.watts)
 
 
 @dataclass(frozen=True)
@@ -165,11 +165,17 @@ def demand_for(service: Service, offer: Offer) -> Demand:
 
 def option_for(service: Service, offer: Offer) -> Option:
     """Make the option to run a service as an offer says."""
-    demand = demand_for(service, offer)
-    most = most_replicas(service, demand.reserved)
+    return option_as(service, offer.curve, demand_for(service, offer))
+
+
+def option_as(service: Service, curve: Curve, demand: Demand) -> Option:
+    """Make the option to run a service on a curve; each replica takes `demand`."""
+    most = service.max_replicas
+    if service.power_limit is not None:
+        most = most_replicas(service, demand.reserved)
     return Option(
         demand=demand,
-        curve=offer.curve,
+        curve=curve,
         target=service.target.micros,
         latency=service.latency_micros,
         least=max(1, service.min_replicas),
@@ -216,8 +222,8 @@ def _worth_trying(curve: Curve, target: int, least: int, most: int | None) -> li
 
 
 def _covers(curve: Curve, target: int, replicas: int, latency: int | None) -> bool:
-    point = curve.covering(target, replicas)
-    return point is not None and meets(point, latency)
+    place = curve.place(target, replicas)
+    return place < len(curve.points) and meets(curve.points[place], latency)
 
 
 def _cost(curve: Curve, idle: Power, served: int, replicas: int) -> int:

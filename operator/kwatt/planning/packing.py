@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, NamedTuple
@@ -49,13 +50,13 @@ class Packing:
         self.bins, self.columns, self.paid = bins, columns, paid
         self._stock, self._shares = stock, _shares(columns, stock)
         self.seats: dict[int, Seat] = {}
-        self.on_node: dict[int, set[int]] = {}
+        self.on_node: defaultdict[int, set[int]] = defaultdict(set)
         self._pieces = pieces
         ends = [*columns.starts.tolist(), len(columns.service)]
         services = columns.service[columns.starts].tolist()
         self._range = {s: (ends[i], ends[i + 1]) for i, s in enumerate(services)}
         self._sorted: dict[int, list[int]] = {}
-        self._made: dict[int, Piece] = {}
+        self._made: dict[tuple[int, int], Piece] = {}  # by form and offer
         self._costs = 0
 
     @property
@@ -77,7 +78,7 @@ class Packing:
 
     def seat(self, service: int, column: int, *, may_open: bool = True) -> bool:
         """Place a service that has no seat; tell whether there was room."""
-        piece = self.piece(column)
+        piece = self._piece(service, column)
         replicas = int(self.columns.replicas[column])
         counts = self.bins.place(piece, replicas, may_open=may_open)
         if counts is None:
@@ -99,13 +100,15 @@ class Packing:
         self.bins.restore(seat.piece, seat.counts)
         self._note(service, seat)
 
-    def piece(self, column: int) -> Piece:
+    def _piece(self, service: int, column: int) -> Piece:
         """Return what a replica of a column takes."""
-        if column not in self._made:
-            columns = self.columns
-            nodes = self._pieces.nodes(int(columns.service[column]), int(columns.kind[column]))
-            self._made[column] = self._pieces.piece(columns, column, self.bins.pool(nodes))
-        return self._made[column]
+        offer = int(self.columns.offer[column])
+        form = self._pieces.forms[service], offer
+        if form not in self._made:
+            nodes = self._pieces.nodes(service, int(self.columns.kind[column]))
+            named = self.columns.menu.offers[offer]
+            self._made[form] = self._pieces.piece(service, named, self.bins.pool(nodes))
+        return self._made[form]
 
     def first_seats(self, chosen: Ints) -> list[int]:
         """Seat services, those on the kinds used most and larger replicas first; return those without room."""
@@ -177,7 +180,7 @@ class Packing:
         self.seats[service] = seat
         self._costs += self.cost_of(seat.column)
         for number, _ in seat.counts:
-            self.on_node.setdefault(number, set()).add(service)
+            self.on_node[number].add(service)
 
 
 def _shares(columns: Columns, stock: Stock) -> Ints:

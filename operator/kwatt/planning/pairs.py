@@ -83,13 +83,13 @@ class Pairs:
         within: _Bools = known & (self.in_part | meets)
         return within
 
-    def powers(self, place: int) -> Ints:
-        """Return the power of the point at `place`, or the least from there on where served in part."""
-        exact: Ints = self.menu.powers[self.offer, place]
+    def powers(self, place: int, at: Ints) -> Ints:
+        """Return, for pairs `at`, the power of the point at `place`, or the least from it on if in part."""
+        exact: Ints = self.menu.powers[self.offer[at], place]
         if not self.in_part.any():
             return exact
-        on: Ints = self.menu.powers_on[self.offer, place]
-        return np.where(self.in_part, on, exact)
+        on: Ints = self.menu.powers_on[self.offer[at], place]
+        return np.where(self.in_part[at], on, exact)
 
     def _most(self, services: Sequence[Service]) -> Ints:
         most = [UNLIMITED if s.max_replicas is None else bounded(s.max_replicas) for s in services]

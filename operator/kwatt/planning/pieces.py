@@ -1,4 +1,7 @@
-"""Pieces: what a replica of an offer takes for each service, and the nodes that admit it; found once."""
+"""Pieces: what a replica of an offer takes for each service, and the nodes that admit it; found once.
+
+Services of a namespace whose pods ask for the same share their pieces.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,14 @@ from kwatt.planning.capacity import Capacity
 from kwatt.planning.columns import Columns
 from kwatt.planning.draft import Draft
 from kwatt.planning.layout import Ints
-from kwatt.planning.options import demand_for
+from kwatt.planning.options import Offer, demand_for
 
 
 class Pieces:
-    """The nodes for services by number; services whose pods ask for the same labels share them."""
+    """The nodes for services by number; services whose pods ask for the same labels share them.
+
+    `forms` is, by service, a number that services with the same pieces share.
+    """
 
     def __init__(self, draft: Draft, capacity: Capacity, services: Sequence[Service]) -> None:
         self._draft, self._services = draft, services
@@ -29,6 +35,11 @@ class Pieces:
         for service, number in zip(services, self._alike.tolist(), strict=True):
             first.setdefault(number, service)
         self._nodes = [[self._admitting(s, kind) for kind in self._kinds] for s in first.values()]
+        forms: dict[object, int] = {}
+        self.forms = [
+            forms.setdefault((number, *_asked(service)), len(forms))
+            for service, number in zip(services, numbers, strict=True)
+        ]
 
     def nodes(self, service: int, kind: int) -> Ints:
         """Return the nodes of a kind that admit pods of a service."""
@@ -40,10 +51,9 @@ class Pieces:
         admitted: npt.NDArray[np.bool_] = some[self._alike[columns.service], columns.kind]
         return admitted
 
-    def piece(self, columns: Columns, column: int, pool: int) -> Piece:
-        """Return what one replica of a column takes."""
-        service = self._services[columns.service[column]]
-        demand = demand_for(service, columns.menu.offers[columns.offer[column]])
+    def piece(self, service: int, offer: Offer, pool: int) -> Piece:
+        """Return what one replica of a service takes as an offer says; it depends on its form alone."""
+        demand = demand_for(self._services[service], offer)
         return Piece(
             pool=pool,
             npus=demand.variant.npus,
@@ -55,6 +65,11 @@ class Pieces:
 
     def _admitting(self, service: Service, kind: tuple[str, str]) -> Ints:
         return self._draft.pool_of_kind(service, kind)
+
+
+def _asked(service: Service) -> tuple[str, int, int]:
+    """Return what decides on a piece besides the nodes and the offer."""
+    return service.key.namespace, service.shape.cpu_milli, service.shape.memory_bytes
 
 
 def _fit(service: Service) -> object:

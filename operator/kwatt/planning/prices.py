@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kwatt.planning.columns import SCALE, Columns
-from kwatt.planning.lagrangian import Prices, Relaxation, prices_for
+from kwatt.planning.lagrangian import Prices, Relaxation, prices_for, sum_of
 from kwatt.planning.layout import Ints
 
 KEPT: Final = 12  # columns per service that take part, those cheapest where no kind is full
@@ -37,14 +37,14 @@ def prices_of(relaxation: Relaxation) -> Prices:
         value, used = matrix.cheapest(price)
         value -= supply.earned(price)
         if highest is None or value > highest + abs(highest) // 10**7:
-            highest, best, stalled = value, price, 0
+            highest, best, used_at_best, stalled = value, price, used, 0
         else:
             stalled += 1
             if stalled >= _PATIENCE:
                 step, stalled, price = step * _SHRINK, 0, best
                 if step < _LEAST_STEP:
                     break
-                _, used = matrix.cheapest(price)
+                used = used_at_best
         lack = supply.lack(price, used)
         if not lack.any():
             break
@@ -84,22 +84,26 @@ class _Matrix:
         self._needs = np.zeros((len(names), *shape), dtype=np.int64)
         for number, need in enumerate(needs):
             self._needs[number, row, place] = need[chosen]
-        self._rows = np.arange(shape[0])
+        self._first = KEPT * np.arange(shape[0])
+        self._paid, self._each = np.empty_like(self._cost), np.empty_like(self._cost)
         most = [max(1, int(need.max(initial=1))) for need in needs]
         self.dearest = np.array([[_DEAREST // amount] for amount in most], dtype=np.int64)
 
     def cheapest(self, price: Ints) -> tuple[int, Ints]:
         """Return the sum of what each service pays at least, and what of each kind is so used."""
-        paid = self._cost.copy()
+        paid, each = self._paid, self._each
+        np.copyto(paid, self._cost)
         for need, of_resource in zip(self._needs, price, strict=True):
-            paid += of_resource[self._kind] * need
-        best = paid.argmin(axis=1)
-        kind = self._kind[self._rows, best]
+            np.take(of_resource, self._kind, out=each, mode="clip")  # the others check each index
+            np.multiply(each, need, out=each)
+            np.add(paid, each, out=paid)
+        best = paid.argmin(axis=1) + self._first
+        kind = self._kind.take(best)
         used = [
-            np.bincount(kind, weights=need[self._rows, best], minlength=price.shape[1])
+            np.bincount(kind, weights=need.take(best), minlength=price.shape[1])
             for need in self._needs
         ]
-        return sum(paid[self._rows, best].tolist()), np.array(used).astype(np.int64)
+        return sum_of(paid.take(best)), np.array(used).astype(np.int64)
 
 
 class _Supply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -128,7 +129,8 @@ class Cycle:
         snapshot = observation.snapshot
         if len(snapshot.services) < _THREAD_FROM_SERVICES:
             return planner.plan(snapshot)
-        return await asyncio.to_thread(planner.plan, snapshot)
+        with _uncollected():
+            return await asyncio.to_thread(planner.plan, snapshot)
 
     def _scene(self, observation: Observation) -> Scene:
         store = self._parts.store
@@ -194,3 +196,15 @@ class Cycle:
 
 def _soonest(*times: Time | None) -> Time | None:
     return min((time for time in times if time is not None), default=None)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Hold the garbage collector off, as `kwatt plan` does: a large plan makes many objects, hardly a cycle."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

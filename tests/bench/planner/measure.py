@@ -8,6 +8,7 @@ prints JSON: seconds of each run, peak memory before and after planning, the pla
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import pickle
@@ -94,9 +95,11 @@ def main() -> int:
     snapshot: Snapshot = pickle.loads(options.path.read_bytes())
     before, seconds, planned = _peak_mib(), [], None
     for _ in range(options.repeat):
+        gc.disable()  # as the operator and `kwatt plan` do
         began = time.perf_counter()
         planned = plan(snapshot)
         seconds.append(time.perf_counter() - began)
+        gc.enable()
     print(
         json.dumps(
             {
