@@ -49,6 +49,8 @@ def page(results: Sequence[Result], size: Size) -> str:
         [
             "# Faults",
             "",
+            "[한국어](ko/benchmarks-faults.md)",
+            "",
             f"`make chaos` on {_dates(results)} {_seeds(results)}: {_machine()}; {size.nodes} simulated",
             f"nodes in {len(size.racks)} racks, about {size.services} services. {_lengths(results)}",
             *EXPLAINED,
