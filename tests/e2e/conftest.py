@@ -10,6 +10,7 @@ import pytest
 from cluster.cluster import Cluster
 from e2e import deployed, tenancy, worlds
 from e2e.deployed import Deployed
+from e2e.fakes import Fakes, fakes_beside
 from e2e.harness import Kubectl, Operator, World
 from e2e.intruder import Intruder
 from e2e.observer import Observer
@@ -61,6 +62,13 @@ def world(kubectl: Kubectl, team: str) -> Iterator[World]:
     world = World(kubectl, team)
     yield world
     world.let_go()
+
+
+@pytest.fixture
+def fakes(world: World) -> Iterator[Fakes]:
+    """Run fake NPUs beside the cluster."""
+    with fakes_beside(world.kubectl.cluster) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from e2e import worlds
-from e2e.fakes import ATOM, ATOM_LABEL, Fakes, fakes_beside
+from e2e.fakes import ATOM, ATOM_LABEL, Fakes
 from e2e.harness import Operator, World, always, eventually
 
 pytestmark = pytest.mark.cluster
@@ -25,13 +25,6 @@ METERED = {
     "enforcement": "Measured",
     "shedSeconds": 1,
 }
-
-
-@pytest.fixture
-def fakes(world: World) -> Iterator[Fakes]:
-    """Run fake NPUs beside the cluster."""
-    with fakes_beside(world.kubectl.cluster) as running:
-        yield running
 
 
 @pytest.fixture

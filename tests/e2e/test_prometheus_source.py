@@ -9,19 +9,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from e2e import worlds
-from e2e.fakes import ATOM, ATOM_LABEL, Fakes, fakes_beside
+from e2e.fakes import ATOM, ATOM_LABEL, Fakes
 from e2e.harness import Operator, World, condition, eventually
 from prometheus.server import free_port, prometheus
 
 pytestmark = pytest.mark.cluster
 NPU = "rebellions.ai/ATOM"
-
-
-@pytest.fixture
-def fakes(world: World) -> Iterator[Fakes]:
-    """Run fake NPUs beside the cluster."""
-    with fakes_beside(world.kubectl.cluster) as running:
-        yield running
 
 
 @pytest.fixture

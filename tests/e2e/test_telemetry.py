@@ -8,20 +8,13 @@ from typing import Any
 import pytest
 
 from e2e import worlds
-from e2e.fakes import ATOM, ATOM_LABEL, Fakes, fakes_beside
+from e2e.fakes import ATOM, ATOM_LABEL, Fakes
 from e2e.harness import Operator, World, always, eventually
 
 pytestmark = pytest.mark.cluster
 RESOURCE = "rebellions.ai/ATOM"
 RATE = 80
 TOLD = ("cam", "rack-a1", "atom", "model")  # whose status has figures that move
-
-
-@pytest.fixture
-def fakes(world: World) -> Iterator[Fakes]:
-    """Run fake NPUs beside the cluster."""
-    with fakes_beside(world.kubectl.cluster) as running:
-        yield running
 
 
 @pytest.fixture
