@@ -72,6 +72,13 @@ class Accounts:
         if readings.cards:
             self._compare(now)
 
+    def close(self, kind: str, namespace: str, name: str) -> None:
+        """Forget what an object used that is gone: another of its name begins at 0."""
+        if kind == "InferenceService":
+            self._services.pop(ServiceKey(namespace, name), None)
+        wholes = {"PowerBudget": self._budgets, "NPUClass": self._classes}
+        wholes.get(kind, {}).pop(name, None)
+
     def _see(self, holdings: Holdings) -> None:
         """Learn who holds what, and forget objects that are gone."""
         self._holdings = holdings

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from kwatt.model.keys import ServiceKey
 from kwatt.model.npu import Scope
 from kwatt.units import NO_ENERGY, Energy, Power, Throughput
+
+Key = TypeVar("Key")
 
 
 class PointKey(NamedTuple):
@@ -90,6 +92,10 @@ class PointMeasured:
     replica_seconds: int
 
 
+def _but(measured: Mapping[Key, Measured], gone: Key) -> dict[Key, Measured]:
+    return {key: one for key, one in measured.items() if key != gone}
+
+
 @dataclass(frozen=True, slots=True)
 class Measurements:
     """All of it. Objects of which nothing was ever read are absent."""
@@ -100,3 +106,11 @@ class Measurements:
     classes: Mapping[str, Measured] = field(default_factory=dict)
     points: Mapping[PointKey, PointMeasured] = field(default_factory=dict)
     targets: Mapping[str, int] = field(default_factory=dict)  # exporters by class, read lately
+
+    def without(self, kind: str, namespace: str, name: str) -> Measurements:
+        """Return all but what is known of one object."""
+        if kind == "InferenceService":
+            return replace(self, services=_but(self.services, ServiceKey(namespace, name)))
+        if kind == "PowerBudget":
+            return replace(self, budgets=_but(self.budgets, name))
+        return replace(self, classes=_but(self.classes, name)) if kind == "NPUClass" else self

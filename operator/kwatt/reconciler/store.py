@@ -61,12 +61,16 @@ class Written:
 
 
 class Store:
-    """Parsed objects by kind and uid; pokes the trigger when something that matters changed."""
+    """Parsed objects by kind and uid; pokes the trigger when something that matters changed.
 
-    def __init__(self, trigger: Trigger) -> None:
+    `gone` is told of each own object that is gone: one of its name that comes later is another one.
+    """
+
+    def __init__(self, trigger: Trigger, gone: Callable[[Written], None] | None = None) -> None:
         self.limits = 0  # counts changes of what says how many watts there are and what draws them
         self.serves_routes = False  # whether the API server has HTTPRoutes
         self._trigger = trigger
+        self._gone = gone
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self._own: dict[str, dict[str, Written]] = {kind: {} for kind in OWN_KINDS}
         self._order: dict[
@@ -109,9 +113,11 @@ class Store:
     def forget(self, kind: str, uid: str) -> None:
         """Drop an object that is gone."""
         if kind in self._own:
-            self._own[kind].pop(uid, None)
+            lost = self._own[kind].pop(uid, None)
             self._order.pop(kind, None)
             self._unreadable.pop(uid, None)
+            if lost is not None and self._gone is not None:
+                self._gone(lost)
         if self._entries[kind].pop(uid, None) is not None:
             self._changed(kind)
 

@@ -24,6 +24,7 @@ from kwatt.model.feedback import NO_FEEDBACK, Feedback, Grounds
 from kwatt.model.measurements import Measured, Measurements
 from kwatt.model.targets import Targets
 from kwatt.model.telemetry import Readings
+from kwatt.reconciler.store import Written
 from kwatt.reconciler.trigger import Trigger
 
 _LOG = logging.getLogger(__name__)
@@ -114,6 +115,13 @@ class Telemetry:
         """Take what a cycle found; readings are attributed by the last one seen."""
         self._sighting = sighting
         self._seen.set()
+
+    def forget(self, gone: Written) -> None:
+        """Begin anew for an object that is gone: another of its name has drawn nothing yet."""
+        if self._books is not None:
+            self._books.accounts.close(gone.kind, gone.namespace, gone.name)
+        if self.measurements is not None:
+            self.measurements = self.measurements.without(gone.kind, gone.namespace, gone.name)
 
     async def run(self) -> NoReturn:
         """Run until cancelled; a round that fails is tried again after a back-off."""

@@ -151,3 +151,17 @@ def test_equal_texts_of_many_objects_are_held_once() -> None:
 
     assert first == {"message": "the spec can be used", "generation": 3}
     assert first["message"] is second["message"]
+
+
+def test_of_each_own_object_that_is_gone_somebody_is_told() -> None:
+    gone: list[str] = []
+    store = Store(Trigger(), gone=lambda one: gone.append(f"{one.kind} {one.name}"))
+    name = budget()["metadata"]["name"]
+    store.take("PowerBudget", "ADDED", budget())
+    store.take("Node", "ADDED", node())
+
+    store.take("PowerBudget", "DELETED", budget())
+    store.take("PowerBudget", "DELETED", budget())
+    store.take("Node", "DELETED", node())
+
+    assert gone == [f"PowerBudget {name}"]

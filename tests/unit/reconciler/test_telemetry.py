@@ -17,6 +17,7 @@ from kwatt.model.keys import ServiceKey
 from kwatt.model.measurements import Counted, Measurements
 from kwatt.model.targets import CardFormat, ExporterTarget, Targets
 from kwatt.model.telemetry import Readings
+from kwatt.reconciler.store import Written
 from kwatt.reconciler.telemetry import Sighting, Telemetry
 from kwatt.reconciler.trigger import Trigger
 from kwatt.units import Energy, Ratio
@@ -66,10 +67,12 @@ def sighting(scene: Holdings, targets: Targets = TARGETS, books: Books | None = 
     )
 
 
-async def run(seen: Sighting, rounds: Sequence[tuple[float, Readings]]) -> Script:
+async def run(
+    seen: Sighting, rounds: Sequence[tuple[float, Readings]], kind: type[Script] = Script
+) -> Script:
     """Run telemetry through a script without waiting between rounds."""
     clock = Clock()
-    script = Script(clock, rounds)
+    script = kind(clock, rounds)
     wall = lambda: b.NOW + timedelta(seconds=clock.seconds)  # noqa: E731
     telemetry = script.telemetry = Telemetry(
         script, Trigger(), Metrics(), wall, clock, round_seconds=0
@@ -107,6 +110,31 @@ async def test_joules_go_on_from_what_the_statuses_tell() -> None:
     assert last is not None
     assert last.services[CAM].counted.energy > Energy(9_000_000)
     assert last.services[CAM].counted.since == before.since
+
+
+class Remaking(Script):
+    """A script in which the service is deleted and made anew in the middle, between two sightings."""
+
+    async def read(self, targets: Targets, now_ms: int) -> Readings:
+        if self._clock.seconds == 120 and self.telemetry is not None:
+            self.telemetry.forget(Written("InferenceService", *CAM, "uid", 1, {}, {}))
+            assert self.telemetry.measurements is not None
+            assert CAM not in self.telemetry.measurements.services
+        return await super().read(targets, now_ms)
+
+
+async def test_a_service_that_was_made_anew_begins_at_no_joules() -> None:
+    rounds = [watts(seconds) for seconds in range(0, 196, 15)]
+    script = await run(sighting(holdings(holder("a"))), rounds, Remaking)
+
+    told = [one.services[CAM].counted for one in script.told if one and CAM in one.services]
+    first, second = sorted({one.since for one in told if one.since})
+    before = [one.energy for one in told if one.since == first]
+    after = [one.energy for one in told if one.since == second]
+    assert before[-1] == Energy(50_000 * 60)  # told once a minute
+    assert after[0] == Energy(50_000 * 15)
+    assert sorted(after) == after
+    assert after[-1] <= Energy(50_000 * 75)
 
 
 async def test_where_nothing_is_configured_nobody_is_asked() -> None:
