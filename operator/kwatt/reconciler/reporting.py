@@ -29,7 +29,7 @@ from kwatt.status.moves import describe_move
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN: Final = 5.0
 _WAVERING_SECONDS: Final = 2.0
-_EDITED_SECONDS: Final = 10.0  # a hundred services changed at once are released by then
+_EDITED_SECONDS: Final = 10.0  # assumed to be enough for replicas to be released and bound
 _UNREADABLE: Final = "failed to create typed live object"  # says a 500
 _TOLD: Final = {
     "InferenceService": ("Accepted", "Placed"),

@@ -73,9 +73,7 @@ class Store:
         self._gone = gone
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self._own: dict[str, dict[str, Written]] = {kind: {} for kind in OWN_KINDS}
-        self._order: dict[
-            str, tuple[str, ...]
-        ] = {}  # of uids by name, where none came or went since
+        self._order: dict[str, tuple[str, ...]] = {}  # uids by name; absent once one came or went
         self._recognised: frozenset[str] = frozenset()
         self._unreadable: dict[str, Invalid] = {}  # budgets whose last readable spec stays in force
 
