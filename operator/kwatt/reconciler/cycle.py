@@ -8,7 +8,7 @@ import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -17,6 +17,7 @@ from kwatt.changes.values import Changes
 from kwatt.metrics import Metrics
 from kwatt.model.keys import ServiceKey
 from kwatt.model.plan import Plan
+from kwatt.model.snapshot import Snapshot
 from kwatt.observation.memory import Memory
 from kwatt.observation.observe import Observation, observe
 from kwatt.observation.remembering import remembered_feedback
@@ -30,7 +31,7 @@ from kwatt.reconciler.memo import Memo
 from kwatt.reconciler.reporting import Reporter
 from kwatt.reconciler.shares import Shares
 from kwatt.reconciler.sighting import Lookout
-from kwatt.reconciler.store import OWN_KINDS, Store
+from kwatt.reconciler.store import OWN_KINDS, Store, Written
 from kwatt.reconciler.telemetry import Telemetry
 from kwatt.reconciler.validation import Validator
 from kwatt.reconciler.writes import Scene
@@ -66,6 +67,7 @@ class Cycle:
         self._hash = ""
         self._memory = Memory()
         self._world = World()
+        self._generations: dict[str, int] = {}  # of own objects by uid, when the world was seen
         self._planner = Planner()
         self._described: Described = Memo()
 
@@ -89,9 +91,10 @@ class Cycle:
             )
         with self._step("describe"):
             findings = self._findings(observation, planned, changes)
-            own = [written for kind in OWN_KINDS for written in parts.store.own(kind)]
-            statuses = status_changes(own, findings, now, self._described)
-            later = await parts.reporter.report(statuses)
+            statuses = status_changes(self._observed(), findings, now, self._described)
+            later = await parts.reporter.report(
+                statuses, _brought_on(observation.snapshot, changes)
+            )
             await parts.reporter.tell_moves(planned.moves)
         self._show(observation, planned, changes, sent.writes)
         self._planner = planner  # had the cycle failed, one that remembers nothing would go on
@@ -109,7 +112,7 @@ class Cycle:
         store, validator = self._parts.store, self._parts.validator
         horizon = self._parts.moves_horizon
         feedback = self._parts.telemetry.feedback
-        world = store.world(validator.verdicts)
+        world = self._look()
         observation = observe(world, now, horizon, memory=self._memory, feedback=feedback)
         invalid = {(one.uid, one.generation) for one in observation.invalid}
         usable = [
@@ -119,11 +122,26 @@ class Cycle:
             or (owner.uid, owner.generation) in validator.verdicts
         ]
         if await validator.validate(usable, observation.snapshot):
-            world = store.world(validator.verdicts)
+            world = self._look()
             observation = observe(world, now, horizon, memory=self._memory, feedback=feedback)
         self._world = world
         store.recognise(pod.uid for pod in observation.snapshot.pods)
         return observation
+
+    def _look(self) -> World:
+        store = self._parts.store
+        self._generations = {
+            own.uid: own.generation for kind in OWN_KINDS for own in store.own(kind)
+        }
+        return store.world(self._parts.validator.verdicts)
+
+    def _observed(self) -> Iterator[Written]:
+        """Yield own objects with the generation that was planned: a later edit is for the next cycle."""
+        for kind in OWN_KINDS:
+            for own in self._parts.store.own(kind):
+                planned = self._generations.get(own.uid)
+                if planned is not None:
+                    yield own if planned == own.generation else replace(own, generation=planned)
 
     async def _plan(self, planner: Planner, observation: Observation) -> Plan:
         snapshot = observation.snapshot
@@ -192,6 +210,15 @@ class Cycle:
         begun = self._clock()
         yield
         self._parts.metrics.step(name, self._clock() - begun)
+
+
+def _brought_on(snapshot: Snapshot, changes: Changes) -> set[ServiceKey]:
+    """Return the services whose replicas this cycle made or released."""
+    released = {release.pod for release in changes.release}
+    pods = snapshot.pods if released else ()
+    return {scale.service for scale in changes.grow} | {
+        pod.service for pod in pods if pod.key in released
+    }
 
 
 def _soonest(*times: Time | None) -> Time | None:

@@ -1,15 +1,16 @@
 """Write statuses whose meaning changed, and post an Event where a condition turned.
 
 Figures that move are written at most every few seconds per object; a condition that flips is written at once,
-but for one: replicas of a service that was ready have two seconds to become so, and ten where its spec was
-changed, which saves a write per change. Until then the status tells of the generation that it names.
+but for one: replicas of a service that was ready have two seconds to become so. Where its spec was changed
+they have ten, counted from when the last one was made or released, and thirty in all, which saves a
+write per change. Until then the status tells of the generation that it names.
 Many are written in parts, over several cycles: pods that can be released must not wait for what people read.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import Any, Final
 
 from kwatt import names
@@ -29,7 +30,10 @@ from kwatt.status.moves import describe_move
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN: Final = 5.0
 _WAVERING_SECONDS: Final = 2.0
-_EDITED_SECONDS: Final = 10.0  # assumed to be enough for replicas to be released and bound
+_EDITED_SECONDS: Final = (
+    10.0  # assumed to be enough for replicas to be bound once they are released
+)
+_EDITED_AT_MOST: Final = 30.0  # assumed to be as long as a user waits for a first answer
 _UNREADABLE: Final = "failed to create typed live object"  # says a 500
 _TOLD: Final = {
     "InferenceService": ("Accepted", "Placed"),
@@ -66,16 +70,20 @@ class Reporter:
         self._clock = clock
         self._written_at: dict[str, float] = {}
         self._wavers_since: dict[str, float] = {}
+        self._brought_on_at: dict[str, float] = {}
         self._moving: frozenset[ServiceKey] = frozenset()
 
-    async def report(self, changes: Iterable[StatusChange]) -> float | None:
-        """Write what is due; return after how many seconds the rest is."""
+    async def report(
+        self, changes: Iterable[StatusChange], brought_on: Collection[ServiceKey] = ()
+    ) -> float | None:
+        """Write what is due; return after how many seconds the rest is.
+
+        `brought_on` are the services whose replicas were made or released in this cycle.
+        """
         now, present = self._clock(), list(changes)
-        self._wavers_since = {
-            change.written.uid: self._wavers_since.get(change.written.uid, now)
-            for change in present
-            if change.wavering
-        }
+        self._note_wavering(
+            (change.written for change in present if change.wavering), brought_on, now
+        )
         due, waits = [], []
         for change in present:
             wait = self._wait(change, now)
@@ -86,11 +94,24 @@ class Reporter:
         waits += await self._write(due)
         return min(waits, default=None)
 
+    def _note_wavering(
+        self, wavering: Iterable[Written], brought_on: Collection[ServiceKey], now: float
+    ) -> None:
+        since, at = self._wavers_since, self._brought_on_at
+        self._wavers_since, self._brought_on_at = {}, {}
+        for one in wavering:
+            self._wavers_since[one.uid] = since.get(one.uid, now)
+            was_brought_on = ServiceKey(one.namespace, one.name) in brought_on
+            self._brought_on_at[one.uid] = now if was_brought_on else at.get(one.uid, now)
+
     def _wait(self, change: StatusChange, now: float) -> float:
         uid = change.written.uid
         if change.wavering:
-            patience = _EDITED_SECONDS if change.edited else _WAVERING_SECONDS
-            return self._wavers_since[uid] + patience - now
+            since = self._wavers_since[uid]
+            if not change.edited:
+                return since + _WAVERING_SECONDS - now
+            until = min(self._brought_on_at[uid] + _EDITED_SECONDS, since + _EDITED_AT_MOST)
+            return until - now
         if change.urgent:
             return 0.0
         return self._written_at.get(uid, now - _SECONDS_BETWEEN) + _SECONDS_BETWEEN - now

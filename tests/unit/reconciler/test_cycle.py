@@ -120,3 +120,29 @@ async def test_once_shedding_has_begun_a_cycle_planned_before_raises_nothing_any
     assert shares_sent(api) == {"n2": "0"}
     assert deployments_sent(api) == 0
     assert again == Again(0.0, SHED)
+
+
+async def test_a_status_names_the_generation_that_was_planned_though_the_spec_was_edited_meanwhile(
+    api: Api,
+    client: Client,
+) -> None:
+    store = rack()
+    edited = bodies.service(throughput={"perSecond": 100})
+    edited["metadata"]["generation"] = 2
+
+    async def edit_meanwhile(request: web.Request) -> web.StreamResponse:
+        if "/deployments/" in request.path and "dryRun" not in request.query:
+            store.take("InferenceService", "MODIFIED", edited)
+        return web.json_response(json.loads(await request.text()))
+
+    api.script("PATCH", edit_meanwhile)
+
+    await cycle(client, store, wall=SHED - SECOND).run(SHED - 2 * SECOND)
+
+    (status,) = [
+        seen.body["status"]
+        for seen in api.requests("PATCH")
+        if seen.path.endswith("/inferenceservices/traffic/status")
+    ]
+    assert status["observedGeneration"] == 1
+    assert status["summary"]["rate"].endswith("/400")

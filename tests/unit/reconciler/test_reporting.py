@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,13 @@ from kwatt.cluster.client import Client
 from kwatt.cluster.events import Events
 from kwatt.cluster.outbox import Flow, Outbox
 from kwatt.metrics import Metrics
+from kwatt.model.keys import ServiceKey
 from kwatt.reconciler.reporting import Reporter
 from kwatt.reconciler.status_change import StatusChange
 from kwatt.reconciler.store import Store
 from kwatt.reconciler.trigger import Trigger
 from unit.cluster_io.conftest import Api, Say
-from unit.reconciler.scenes import own
+from unit.reconciler.scenes import KEY, own
 
 
 class Bench:
@@ -31,10 +32,12 @@ class Bench:
             Store(Trigger()), outbox, Events(client), Metrics(), lambda: self.now
         )
 
-    async def report(self, *changes: StatusChange) -> tuple[int, float | None]:
+    async def report(
+        self, *changes: StatusChange, brought_on: Collection[ServiceKey] = ()
+    ) -> tuple[int, float | None]:
         """Report; return how many statuses were written, and when to look again."""
         before = len(self._api.requests("PATCH"))
-        wait = await self._reporter.report(changes)
+        wait = await self._reporter.report(changes, brought_on)
         return len(self._api.requests("PATCH")) - before, wait
 
 
@@ -72,6 +75,23 @@ async def test_replicas_that_a_new_spec_adds_have_ten_seconds(bench: Bench) -> N
     assert await bench.report(edited) == (0, 10.0)
     bench.now += 8.0
     assert await bench.report(replace(edited, edited=False)) == (1, None)
+
+
+async def test_the_ten_seconds_count_from_the_last_release_and_are_thirty_at_most(
+    bench: Bench,
+) -> None:
+    edited = change(urgent=True, wavering=True, edited=True)
+
+    assert await bench.report(edited, brought_on={KEY}) == (0, 10.0)
+    bench.now += 8.0
+    assert await bench.report(edited, brought_on={ServiceKey("city", "other")}) == (0, 2.0)
+    assert await bench.report(edited, brought_on={KEY}) == (0, 10.0)
+    bench.now += 9.0
+    assert await bench.report(edited, brought_on={KEY}) == (0, 10.0)
+    bench.now += 9.0
+    assert await bench.report(edited, brought_on={KEY}) == (0, 4.0)
+    bench.now += 4.0
+    assert await bench.report(edited, brought_on={KEY}) == (1, None)
 
 
 async def test_a_replica_that_is_not_ready_for_longer_is_told(bench: Bench) -> None:
