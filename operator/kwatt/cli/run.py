@@ -31,6 +31,7 @@ from kwatt.names import SERVICE_LABEL
 from kwatt.reconciler.applying import Applier
 from kwatt.reconciler.cycle import Cycle, Parts
 from kwatt.reconciler.loop import Loop, wall_clock
+from kwatt.reconciler.pulse import Pulse
 from kwatt.reconciler.reporting import Reporter
 from kwatt.reconciler.shares import Shares
 from kwatt.reconciler.sighting import Lookout
@@ -139,8 +140,14 @@ async def _run(options: Options) -> None:
         await check_start(access, options.namespace, options.lease)
         free = await stack.enter_async_context(Client(access, on_request=metrics.request))
         lease = Lease(free, Candidate(options.namespace, options.lease))
+        pulse = Pulse(time.monotonic)
+
+        def gate() -> None:
+            lease.require()
+            pulse.beat()  # a cycle may take minutes that has ten thousand writes to send
+
         gated = await stack.enter_async_context(
-            Client(access, gate=lease.require, on_request=metrics.request)
+            Client(access, gate=gate, on_request=metrics.request)
         )
         trigger = Trigger()
         reader = await stack.enter_async_context(Reader())
@@ -148,7 +155,7 @@ async def _run(options: Options) -> None:
         store = Store(trigger, gone=telemetry.forget)
         informers = _informers(free, store)
         cycle = _cycle(options, gated, store, informers, metrics, telemetry)
-        loop = Loop(cycle, trigger, lease, informers, metrics)
+        loop = Loop(cycle, trigger, lease, informers, metrics, pulse)
         app = build_app(metrics.registry, loop.alive, loop.ready)
         registry = build_registry(
             {kind: informers[kind].offer for kind in OWN_KINDS}, lambda: access

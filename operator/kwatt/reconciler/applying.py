@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from kwatt.changes.values import Changes, ShareChange
+from kwatt.cluster.lease import NotLeading
 from kwatt.cluster.outbox import Applied, Failed, Outbox, Outcome, Outdated, Request, portion
 from kwatt.errors import ClusterError, Conflict, Missing, Unavailable
 from kwatt.metrics import Metrics
 from kwatt.model.keys import ServiceKey
+from kwatt.reconciler.aside import aside
 from kwatt.reconciler.memo import Memo
 from kwatt.reconciler.routing import Routing, routing_writes
 from kwatt.reconciler.shares import Shares
@@ -70,8 +72,10 @@ class Applier:
         """
         self.failures = {}
         scene.hashes.turn()
-        most = portion(len(scene.snapshot.services))
-        routing = routing_writes(scene, changes.splits)
+        size = len(scene.snapshot.services)
+        most = portion(size)
+        routing = await aside(size, routing_writes, scene, changes.splits)
+        growing = await aside(size, scale_writes, scene, changes.grow)
         sent = [
             *await asyncio.gather(
                 self._urgent(share_writes(changes.lower, "lower")), self._drain(routing, most)
@@ -79,13 +83,13 @@ class Applier:
             await self._urgent(removal_writes(changes.remove) + cost_writes(changes.costs)),
             await self._urgent(scale_writes(scene, changes.shrink)),
             await self._send(eviction_writes(changes.evict)),
-            _summary(await self._run(scale_writes(scene, changes.grow), holds)),
+            _summary(await self._run(growing, holds)),
         ]
         missed, raised = await self._raise(changes.raise_, holds)
         releases = [release for release in changes.release if release.node not in missed]
         released = await self._run(release_writes(scene.snapshot, releases), holds)
         sent += [raised, _summary(released)]
-        sent.append(await self._send_some(service_writes(scene), most))
+        sent.append(await self._send_some(await aside(size, service_writes, scene), most))
         sent += await self._route(routing, most)
         waits = [one.retry_seconds for one in sent if one.retry_seconds is not None]
         return Sent(sum(one.writes for one in sent), min(waits, default=None))
@@ -155,6 +159,8 @@ class Applier:
         self._learn(key.target.kind, body)
 
     def _failed(self, key: WriteKey, error: ClusterError, *, news: bool) -> None:
+        if isinstance(error, NotLeading):
+            return  # the Lease tells it once, for all writes
         late = isinstance(
             error, Conflict | Missing | Outdated
         )  # somebody was faster: the watch brings the news

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from kwatt.changes.diff import diff
 from kwatt.changes.values import Changes
@@ -26,6 +24,7 @@ from kwatt.observation.world import World
 from kwatt.planning.incremental import Planner
 from kwatt.reconciler.alarm import Again
 from kwatt.reconciler.applying import Applier
+from kwatt.reconciler.aside import aside
 from kwatt.reconciler.describing import Described, Findings, status_changes
 from kwatt.reconciler.memo import Memo
 from kwatt.reconciler.reporting import Reporter
@@ -38,7 +37,6 @@ from kwatt.reconciler.writes import Scene
 
 _LOG = logging.getLogger(__name__)
 Time = TypeVar("Time", float, datetime)
-_THREAD_FROM_SERVICES: Final = 50  # smaller plans are done before a thread has started
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +77,21 @@ class Cycle:
             await parts.list_pods()
         with self._step("observe"):
             observation = await self._observe(now)
+        size = len(observation.snapshot.services)
         with self._step("plan"):
-            planned = await self._plan(planner, observation)
+            planned = await aside(size, planner.plan, observation.snapshot)
         parts.telemetry.see(parts.lookout.sighting(self._world, observation.snapshot, planned))
         with self._step("diff"):
             advertised = parts.shares.advertised(observation.snapshot)
-            changes = diff(observation.snapshot, planned, advertised)
+            changes = await aside(size, diff, observation.snapshot, planned, advertised)
         with self._step("apply"):
             sent = await parts.applier.apply(
                 changes, self._scene(observation), lambda: self._holds(limits, observation.boundary)
             )
         with self._step("describe"):
             findings = self._findings(observation, planned, changes)
-            statuses = status_changes(self._observed(), findings, now, self._described)
+            own = list(self._observed())
+            statuses = await aside(size, status_changes, own, findings, now, self._described)
             later = await parts.reporter.report(
                 statuses, _brought_on(observation.snapshot, changes)
             )
@@ -110,10 +110,8 @@ class Cycle:
 
     async def _observe(self, now: datetime) -> Observation:
         store, validator = self._parts.store, self._parts.validator
-        horizon = self._parts.moves_horizon
-        feedback = self._parts.telemetry.feedback
-        world = self._look()
-        observation = observe(world, now, horizon, memory=self._memory, feedback=feedback)
+        limits = store.limits
+        observation = await self._seen(now)
         invalid = {(one.uid, one.generation) for one in observation.invalid}
         usable = [
             owner
@@ -121,12 +119,26 @@ class Cycle:
             if (owner.uid, owner.generation) not in invalid
             or (owner.uid, owner.generation) in validator.verdicts
         ]
-        if await validator.validate(usable, observation.snapshot):
-            world = self._look()
-            observation = observe(world, now, horizon, memory=self._memory, feedback=feedback)
-        self._world = world
+        changed = await validator.validate(
+            usable, observation.snapshot, lambda: self._holds(limits, observation.boundary)
+        )
+        if changed:
+            observation = await self._seen(now)
         store.recognise(pod.uid for pod in observation.snapshot.pods)
         return observation
+
+    async def _seen(self, now: datetime) -> Observation:
+        """Observe what there is by now, at `now`."""
+        self._world = self._look()
+        return await aside(
+            len(self._world.services),
+            observe,
+            self._world,
+            now,
+            self._parts.moves_horizon,
+            memory=self._memory,
+            feedback=self._parts.telemetry.feedback,
+        )
 
     def _look(self) -> World:
         store = self._parts.store
@@ -142,13 +154,6 @@ class Cycle:
                 planned = self._generations.get(own.uid)
                 if planned is not None:
                     yield own if planned == own.generation else replace(own, generation=planned)
-
-    async def _plan(self, planner: Planner, observation: Observation) -> Plan:
-        snapshot = observation.snapshot
-        if len(snapshot.services) < _THREAD_FROM_SERVICES:
-            return planner.plan(snapshot)
-        with _uncollected():
-            return await asyncio.to_thread(planner.plan, snapshot)
 
     def _scene(self, observation: Observation) -> Scene:
         store = self._parts.store
@@ -223,15 +228,3 @@ def _brought_on(snapshot: Snapshot, changes: Changes) -> set[ServiceKey]:
 
 def _soonest(*times: Time | None) -> Time | None:
     return min((time for time in times if time is not None), default=None)
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Hold the garbage collector off, as `kwatt plan` does: a large plan makes many objects, hardly a cycle."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -16,6 +16,7 @@ from kwatt.errors import Unavailable
 from kwatt.metrics import Metrics
 from kwatt.reconciler.alarm import Again, Alarm
 from kwatt.reconciler.cycle import Cycle
+from kwatt.reconciler.pulse import Pulse
 from kwatt.reconciler.trigger import Trigger
 
 _LOG = logging.getLogger(__name__)
@@ -43,13 +44,14 @@ class Loop:
         lease: Lease,
         informers: Mapping[str, Informer],
         metrics: Metrics,
+        pulse: Pulse,
     ) -> None:
         self._cycle = cycle
         self._trigger = trigger
         self._lease = lease
         self._informers = informers
         self._metrics = metrics
-        self._pulse = time.monotonic()
+        self._pulse = pulse
         self._failures = 0
         self._drift = dict.fromkeys(informers, 0)
 
@@ -91,7 +93,7 @@ class Loop:
         """Wait for a poke, or until it is time to look again."""
         alarm = Alarm(again, time.monotonic, wall_clock)
         while True:
-            self._pulse = time.monotonic()
+            self._pulse.beat()
             if await self._trigger.wait(alarm.left(_PULSE_SECONDS)):
                 return
             if not alarm.left(_PULSE_SECONDS):
@@ -99,7 +101,7 @@ class Loop:
 
     async def _wait_for(self, event: asyncio.Event) -> None:
         while not event.is_set():
-            self._pulse = time.monotonic()
+            self._pulse.beat()
             try:
                 async with asyncio.timeout(_PULSE_SECONDS):
                     await event.wait()
@@ -113,9 +115,9 @@ class Loop:
 
     def alive(self) -> str | None:
         """Return what is wrong, None while the loop turns and every kind is listed now and then."""
-        now = time.monotonic()
-        if now - self._pulse > _STALLED_SECONDS:
-            return f"the loop has not turned for {now - self._pulse:.0f} s"
+        now, stalled = time.monotonic(), self._pulse.age()
+        if stalled > _STALLED_SECONDS:
+            return f"the loop has neither turned nor written anything for {stalled:.0f} s"
         for kind, informer in self._informers.items():
             if informer.last_listed and now - informer.last_listed > _NOT_LISTED_SECONDS:
                 return f"{kind} was last listed {now - informer.last_listed:.0f} s ago"

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from kwatt import names
 from kwatt.cluster.events import Events, Subject, Type
+from kwatt.cluster.lease import NotLeading
 from kwatt.cluster.outbox import Applied, Failed, Outbox, Outcome, Request, portion
 from kwatt.cluster.paths import of_manifest, status_of
 from kwatt.cluster.writes import Apply, MergePatch
@@ -154,7 +155,7 @@ class Reporter:
 
     async def _failed(self, change: StatusChange, outcome: Failed) -> None:
         """Tell by an Event what can't be told by a status."""
-        if not outcome.attempted:
+        if not outcome.attempted or isinstance(outcome.error, NotLeading):
             return
         kind, error = change.written.kind, outcome.error
         self._metrics.failed(kind, type(error).__name__)

@@ -20,6 +20,7 @@ from kwatt.reconciler.writes import rehearsals
 
 _CONCURRENT: Final = 10
 _RETRY_SECONDS: Final = 30.0
+_PUT_OFF: Final = "the template is checked next: caps changed before its turn came"
 _REHEARSED: Final = ("template", "variants", "priorityClassName")
 
 Generation = tuple[str, int]
@@ -40,14 +41,23 @@ class Validator:
         """Return the sentences about templates that can't be used, by uid and generation."""
         return self._verdicts
 
-    async def validate(self, owners: Iterable[Written], snapshot: Snapshot) -> bool:
-        """Ask about every generation that is new; return whether a verdict changed."""
+    async def validate(
+        self,
+        owners: Iterable[Written],
+        snapshot: Snapshot,
+        holds: Callable[[], bool] = lambda: True,
+    ) -> bool:
+        """Ask about every generation that is new; return whether a verdict changed.
+
+        Once `holds` is false the rest is put off to the next cycle: thousands of new services must not
+        keep a cap that was cut meanwhile from being planned with.
+        """
         present = list(owners)
         self._forget({(o.uid, o.generation) for o in present})
         due = [owner for owner in present if self._due(owner)]
         limit = asyncio.Semaphore(_CONCURRENT)
         before = dict(self._verdicts)
-        await asyncio.gather(*(self._ask(owner, snapshot, limit) for owner in due))
+        await asyncio.gather(*(self._ask(owner, snapshot, limit, holds) for owner in due))
         return before != self._verdicts
 
     def _forget(self, present: set[Generation]) -> None:
@@ -66,11 +76,20 @@ class Validator:
             return False
         return True
 
-    async def _ask(self, owner: Written, snapshot: Snapshot, limit: asyncio.Semaphore) -> None:
+    async def _ask(
+        self,
+        owner: Written,
+        snapshot: Snapshot,
+        limit: asyncio.Semaphore,
+        holds: Callable[[], bool],
+    ) -> None:
         key = (owner.uid, owner.generation)
         self._retry_at.pop(key, None)
         try:
             async with limit:
+                if not holds():
+                    self._put_off(key, _PUT_OFF, 0.0)
+                    return
                 for manifest in rehearsals(owner, snapshot):
                     await self._client.apply(of_manifest(manifest), manifest, dry_run=True)
         except Refused as error:
@@ -78,11 +97,15 @@ class Validator:
         except Missing:  # the namespace is going, and the service with it
             return
         except ClusterError as error:
-            self._verdicts[key] = f"the API server could not check the template: {error.message}"
-            self._retry_at[key] = self._clock() + _RETRY_SECONDS
+            why = f"the API server could not check the template: {error.message}"
+            self._put_off(key, why, _RETRY_SECONDS)
         else:
             self._verdicts.pop(key, None)
             self._accepted[owner.uid] = owner
+
+    def _put_off(self, key: Generation, why: str, seconds: float) -> None:
+        self._verdicts[key] = why
+        self._retry_at[key] = self._clock() + seconds
 
 
 def _alike(one: Written, other: Written) -> bool:

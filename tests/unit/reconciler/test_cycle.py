@@ -74,15 +74,20 @@ def cycle(client: Client, store: Store, wall: datetime) -> Cycle:
 
 
 def rack() -> Store:
-    """Let a service wait for watts on n1, while n2 advertises watts that nothing is planned for."""
-    store = Store(Trigger())
+    """Let a service wait for watts on n1, while n2 advertises watts that nothing is planned for.
+
+    Its template was accepted before.
+    """
+    store, service = Store(Trigger()), bodies.service()
+    accepted = {"type": "Accepted", "status": "True", "observedGeneration": 1}
+    service["status"] = {"conditions": [accepted]}
     amounts = {"cpu": "64", "memory": "256Gi", "pods": "110", WATTS: "100"}
     idle = bodies.node("n2", {"npu": "other"}, capacity=amounts, allocatable=amounts)
     tight = bodies.budget(windows=[bodies.window(watts=100)])
     tight["spec"]["watts"] = 260
     for body in (
         *(bodies.node("n1"), idle, bodies.npu_class(), bodies.profile()),
-        *(tight, bodies.service()),
+        *(tight, service),
     ):
         store.take(body["kind"], "ADDED", body)
     return store

@@ -86,3 +86,18 @@ async def test_a_service_that_was_deleted_is_forgotten(api: Api, client: Client)
     assert await asked(api, validator, first) == 1
     await validator.validate([], snapshot())
     assert await asked(api, validator, changed(first, throughput={"perSecond": 7})) == 1
+
+
+async def test_templates_whose_turn_comes_after_a_cut_of_a_cap_are_put_off_to_the_next_cycle(
+    api: Api, client: Client
+) -> None:
+    api.script("PATCH", Say.json({}))
+    validator, first = Validator(client, lambda: 0.0), written()
+
+    changed_verdict = await validator.validate([first], snapshot(), lambda: False)
+
+    assert changed_verdict
+    assert api.requests("PATCH") == []
+    assert "checked next" in validator.verdicts[first.uid, first.generation]
+    assert await asked(api, validator, first) == 1
+    assert validator.verdicts == {}
