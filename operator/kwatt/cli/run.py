@@ -22,7 +22,8 @@ from kwatt.cluster.access import load_access
 from kwatt.cluster.client import Client
 from kwatt.cluster.events import Events
 from kwatt.cluster.informer import Informer, OptionalInformer
-from kwatt.cluster.lease import Candidate, Lease
+from kwatt.cluster.leadership import Leadership
+from kwatt.cluster.lease import Candidate
 from kwatt.cluster.outbox import Flow, Outbox
 from kwatt.errors import ClusterError, InvalidInput
 from kwatt.handlers import build_registry
@@ -139,11 +140,15 @@ async def _run(options: Options) -> None:
     async with AsyncExitStack() as stack:
         await check_start(access, options.namespace, options.lease)
         free = await stack.enter_async_context(Client(access, on_request=metrics.request))
-        lease = Lease(free, Candidate(options.namespace, options.lease))
+        leadership = Leadership(
+            lambda: load_access(options.context),
+            Candidate(options.namespace, options.lease),
+            on_request=metrics.request,
+        )
         pulse = Pulse(time.monotonic)
 
         def gate() -> None:
-            lease.require()
+            leadership.require()
             pulse.beat()  # a cycle may take minutes that has ten thousand writes to send
 
         gated = await stack.enter_async_context(
@@ -155,7 +160,7 @@ async def _run(options: Options) -> None:
         store = Store(trigger, gone=telemetry.forget)
         informers = _informers(free, store)
         cycle = _cycle(options, gated, store, informers, metrics, telemetry)
-        loop = Loop(cycle, trigger, lease, informers, metrics, pulse)
+        loop = Loop(cycle, trigger, leadership, informers, metrics, pulse)
         app = build_app(metrics.registry, loop.alive, loop.ready)
         registry = build_registry(
             {kind: informers[kind].offer for kind in OWN_KINDS}, lambda: access
@@ -165,14 +170,14 @@ async def _run(options: Options) -> None:
         jobs: list[Coroutine[Any, Any, Any]] = [
             *(informer.run() for informer in informers.values()),
             serve(app, options.host, options.port),
-            _lead(lease, loop, telemetry),
+            _lead(leadership, loop, telemetry),
         ]
         await kopf.run_tasks([*tasks, *(asyncio.create_task(job) for job in jobs)])
 
 
-async def _lead(lease: Lease, loop: Loop, telemetry: Telemetry) -> None:
+async def _lead(leadership: Leadership, loop: Loop, telemetry: Telemetry) -> None:
     """Run the loop beside the lease, and give the lease back only after the loop has ended."""
-    holding, planning = asyncio.create_task(lease.run()), asyncio.create_task(loop.run())
+    holding, planning = asyncio.create_task(leadership.run()), asyncio.create_task(loop.run())
     measuring = asyncio.create_task(telemetry.run())
     tasks = {measuring, holding, planning}
     try:

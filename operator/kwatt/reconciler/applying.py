@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from kwatt.changes.values import Changes, ShareChange
+from kwatt.changes.values import Changes, Scale, ShareChange
 from kwatt.cluster.lease import NotLeading
 from kwatt.cluster.outbox import Applied, Failed, Outbox, Outcome, Outdated, Request, portion
 from kwatt.errors import ClusterError, Conflict, Missing, Unavailable
@@ -37,6 +37,7 @@ from kwatt.reconciler.writes import (
 )
 
 _LOG = logging.getLogger(__name__)
+_BATCH: Final = 500
 _DRAIN_SECONDS: Final = 1.0  # requests may fail meanwhile; a cap that is exceeded waits no longer
 
 Learn = Callable[[str, dict[str, Any]], None]
@@ -75,7 +76,6 @@ class Applier:
         size = len(scene.snapshot.services)
         most = portion(size)
         routing = await aside(size, routing_writes, scene, changes.splits)
-        growing = await aside(size, scale_writes, scene, changes.grow)
         sent = [
             *await asyncio.gather(
                 self._urgent(share_writes(changes.lower, "lower")), self._drain(routing, most)
@@ -83,7 +83,7 @@ class Applier:
             await self._urgent(removal_writes(changes.remove) + cost_writes(changes.costs)),
             await self._urgent(scale_writes(scene, changes.shrink)),
             await self._send(eviction_writes(changes.evict)),
-            _summary(await self._run(growing, holds)),
+            *await self._grow(scene, changes.grow, holds),
         ]
         missed, raised = await self._raise(changes.raise_, holds)
         releases = [release for release in changes.release if release.node not in missed]
@@ -112,6 +112,17 @@ class Applier:
         """Give requests to variants whose pods came; a Service is there before a route names it."""
         steps = (routing.services, routing.routes, routing.remove)
         return [await self._send_some(step, most) for step in steps]
+
+    async def _grow(
+        self, scene: Scene, scales: Sequence[Scale], holds: Callable[[], bool]
+    ) -> list[Sent]:
+        """Make and enlarge Deployments by batches: thousands of manifests are never held at once."""
+        sent = []
+        for start in range(0, len(scales), _BATCH):
+            batch = scales[start : start + _BATCH]
+            requests = await aside(len(batch), scale_writes, scene, batch)
+            sent.append(_summary(await self._run(requests, holds)))
+        return sent
 
     async def _raise(
         self, raises: Iterable[ShareChange], holds: Callable[[], bool]

@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 
 from kwatt.cluster.backoff import Backoff, chance
 from kwatt.cluster.informer import Informer
-from kwatt.cluster.lease import Lease
+from kwatt.cluster.leadership import Leadership
 from kwatt.errors import Unavailable
 from kwatt.metrics import Metrics
 from kwatt.reconciler.alarm import Again, Alarm
@@ -41,14 +41,14 @@ class Loop:
         self,
         cycle: Cycle,
         trigger: Trigger,
-        lease: Lease,
+        leadership: Leadership,
         informers: Mapping[str, Informer],
         metrics: Metrics,
         pulse: Pulse,
     ) -> None:
         self._cycle = cycle
         self._trigger = trigger
-        self._lease = lease
+        self._leadership = leadership
         self._informers = informers
         self._metrics = metrics
         self._pulse = pulse
@@ -60,7 +60,7 @@ class Loop:
         for informer in self._informers.values():
             await self._wait_for(informer.synced)
         _LOG.info("synced kinds=%d", len(self._informers))
-        await self._wait_for(self._lease.leading)
+        await self._wait_for(self._leadership.leading)
         self._metrics.leads(True)
         again = Again(0.0)
         while True:

@@ -5,13 +5,16 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from kwatt.cluster.client import Client
-from kwatt.cluster.lease import Candidate, Lease, Terms
+from kwatt.cluster.leadership import Leadership
+from kwatt.cluster.lease import Candidate, Lease, NotLeading, Terms
 from kwatt.cluster.paths import LEASES, Kind
+from kwatt.errors import InvalidInput
 
 TERMS = Terms(lease=2, renew=1.5, retry=0.2, attempt=1, margin=0.5)
 CONFIG_MAPS = Kind("v1", "ConfigMap", "configmaps")
@@ -88,3 +91,44 @@ async def test_a_stopped_leader_writes_nothing_after_it_wakes(
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
+
+
+async def test_leadership_outlasts_an_event_loop_that_is_busy_for_longer_than_the_lease(
+    access, client, namespace, until
+):
+    async def connect():
+        return access
+
+    leadership = Leadership(connect, Candidate(namespace, "kwatt", "busy"), terms=TERMS)
+    with pytest.raises(NotLeading):
+        leadership.require()
+    task = asyncio.create_task(leadership.run())
+    await until(leadership.leading.is_set)
+
+    busy_until = time.monotonic() + 1.5 * TERMS.lease
+    while time.monotonic() < busy_until:
+        pass
+
+    leadership.require()
+    await stop(task)
+    assert (await client.get(LEASES.named("kwatt", namespace)))["spec"]["holderIdentity"] == ""
+
+
+async def test_leadership_that_is_given_up_at_once_ends_without_a_lease(access, client, namespace):
+    async def connect():
+        return access
+
+    leadership = Leadership(connect, Candidate(namespace, "kwatt", "brief"), terms=TERMS)
+    task = asyncio.create_task(leadership.run())
+    await stop(task)
+
+    with pytest.raises(NotLeading):
+        leadership.require()
+
+
+async def test_what_keeps_leadership_from_connecting_is_raised():
+    async def connect():
+        raise InvalidInput("kubeconfig", "no such file")
+
+    with pytest.raises(InvalidInput, match="no such file"):
+        await Leadership(connect, Candidate("default", "kwatt")).run()
