@@ -70,7 +70,10 @@ class Cycle:
         self._described: Described = Memo()
 
     async def run(self, now: datetime) -> Again:
-        """Observe, plan, apply, describe; return when to look again."""
+        """Observe, plan, apply, describe; return when to look again.
+
+        Where templates could not all be tried, only what lowers power is applied, and nothing is told.
+        """
         parts, limits = self._parts, self._parts.store.limits
         planner, self._planner = self._planner, Planner()
         if parts.shares.is_overdue():
@@ -86,22 +89,31 @@ class Cycle:
             changes = await aside(size, diff, observation.snapshot, planned, advertised)
         with self._step("apply"):
             sent = await parts.applier.apply(
-                changes, self._scene(observation), lambda: self._holds(limits, observation.boundary)
+                changes,
+                self._scene(observation),
+                lambda: parts.validator.complete and self._holds(limits, observation.boundary),
             )
-        with self._step("describe"):
-            findings = self._findings(observation, planned, changes)
-            own = list(self._observed())
-            statuses = await aside(size, status_changes, own, findings, now, self._described)
-            later = await parts.reporter.report(
-                statuses, _brought_on(observation.snapshot, changes)
-            )
-            await parts.reporter.tell_moves(planned.moves)
+        later: float | None = 0.0
+        if parts.validator.complete:
+            with self._step("describe"):
+                later = await self._describe(observation, planned, changes, now)
         self._show(observation, planned, changes, sent.writes)
         self._planner = planner  # had the cycle failed, one that remembers nothing would go on
         return Again(
             seconds=_soonest(sent.retry_seconds, parts.shares.look_again_seconds(), later),
             at=_soonest(observation.boundary, changes.wake),
         )
+
+    async def _describe(
+        self, observation: Observation, planned: Plan, changes: Changes, now: datetime
+    ) -> float | None:
+        """Write the statuses that changed; return after how many seconds more are due."""
+        findings, own = self._findings(observation, planned, changes), list(self._observed())
+        size, reporter = len(observation.snapshot.services), self._parts.reporter
+        statuses = await aside(size, status_changes, own, findings, now, self._described)
+        later = await reporter.report(statuses, _brought_on(observation.snapshot, changes))
+        await reporter.tell_moves(planned.moves)
+        return later
 
     def _holds(self, limits: int, boundary: datetime | None) -> bool:
         """Tell whether the caps that a cycle planned with are those to plan with now."""
@@ -122,7 +134,9 @@ class Cycle:
         changed = await validator.validate(
             usable, observation.snapshot, lambda: self._holds(limits, observation.boundary)
         )
-        if changed:
+        if not validator.complete:
+            observation = await self._seen(self._parts.wall())
+        elif changed:
             observation = await self._seen(now)
         store.recognise(pod.uid for pod in observation.snapshot.pods)
         return observation

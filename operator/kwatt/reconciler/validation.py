@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from kwatt.cluster.client import Client
+from kwatt.cluster.lease import NotLeading
 from kwatt.cluster.paths import of_manifest
 from kwatt.errors import ClusterError, Missing, Refused
 from kwatt.model.snapshot import Snapshot
@@ -20,7 +21,6 @@ from kwatt.reconciler.writes import rehearsals
 
 _CONCURRENT: Final = 10
 _RETRY_SECONDS: Final = 30.0
-_PUT_OFF: Final = "the template is checked next: caps changed before its turn came"
 _REHEARSED: Final = ("template", "variants", "priorityClassName")
 
 Generation = tuple[str, int]
@@ -30,6 +30,7 @@ class Validator:
     """Remembers the API server's verdict on each generation of each template."""
 
     def __init__(self, client: Client, clock: Callable[[], float]) -> None:
+        self.complete = True  # whether the last time asked about all that was due
         self._client = client
         self._clock = clock
         self._verdicts: dict[Generation, str] = {}
@@ -49,9 +50,11 @@ class Validator:
     ) -> bool:
         """Ask about every generation that is new; return whether a verdict changed.
 
-        Once `holds` is false the rest is put off to the next cycle: thousands of new services must not
-        keep a cap that was cut meanwhile from being planned with.
+        Once `holds` is false, or this process may not write, the rest is left for the next time and
+        `complete` is false: thousands of new templates must not keep a cap that was cut from being
+        planned with.
         """
+        self.complete = True
         present = list(owners)
         self._forget({(o.uid, o.generation) for o in present})
         due = [owner for owner in present if self._due(owner)]
@@ -84,28 +87,27 @@ class Validator:
         holds: Callable[[], bool],
     ) -> None:
         key = (owner.uid, owner.generation)
-        self._retry_at.pop(key, None)
         try:
             async with limit:
                 if not holds():
-                    self._put_off(key, _PUT_OFF, 0.0)
+                    self.complete = False
                     return
                 for manifest in rehearsals(owner, snapshot):
                     await self._client.apply(of_manifest(manifest), manifest, dry_run=True)
         except Refused as error:
             self._verdicts[key] = error.message
+            self._retry_at.pop(key, None)
         except Missing:  # the namespace is going, and the service with it
             return
+        except NotLeading:  # which says nothing about the template
+            self.complete = False
         except ClusterError as error:
-            why = f"the API server could not check the template: {error.message}"
-            self._put_off(key, why, _RETRY_SECONDS)
+            self._verdicts[key] = f"the API server could not check the template: {error.message}"
+            self._retry_at[key] = self._clock() + _RETRY_SECONDS
         else:
             self._verdicts.pop(key, None)
+            self._retry_at.pop(key, None)
             self._accepted[owner.uid] = owner
-
-    def _put_off(self, key: Generation, why: str, seconds: float) -> None:
-        self._verdicts[key] = why
-        self._retry_at[key] = self._clock() + seconds
 
 
 def _alike(one: Written, other: Written) -> bool:

@@ -127,6 +127,39 @@ async def test_once_shedding_has_begun_a_cycle_planned_before_raises_nothing_any
     assert again == Again(0.0, SHED)
 
 
+async def test_a_cap_that_is_cut_while_templates_are_tried_is_lowered_before_they_are_all_tried(
+    api: Api,
+    client: Client,
+) -> None:
+    store = rack()
+    resources = {**bodies.node("n1")["status"]["capacity"], WATTS: "24"}
+    store.take("Node", "MODIFIED", bodies.node("n1", capacity=resources, allocatable=resources))
+    for number in range(20):  # twice as many as are tried at once
+        store.take("InferenceService", "ADDED", bodies.service(f"new-{number:02}"))
+    cut = bodies.budget()
+    cut["spec"]["watts"] = 10
+
+    async def cut_meanwhile(request: web.Request) -> web.StreamResponse:
+        if "dryRun" in request.query:
+            store.take("PowerBudget", "MODIFIED", cut)
+        return web.json_response(json.loads(await request.text()))
+
+    api.script("PATCH", cut_meanwhile)
+
+    again = await cycle(client, store, wall=SHED - SECOND).run(SHED - 2 * SECOND)
+
+    tried = [seen for seen in api.requests("PATCH") if "dryRun" in seen.query]
+    assert 0 < len(tried) < 20
+    assert shares_sent(api) == {"n1": "0", "n2": "0"}
+    assert deployments_sent(api) == 0
+    assert not [
+        seen
+        for seen in api.requests("PATCH")
+        if seen.path.endswith("/status") and "/nodes/" not in seen.path
+    ]
+    assert again.seconds == 0.0
+
+
 async def test_a_status_names_the_generation_that_was_planned_though_the_spec_was_edited_meanwhile(
     api: Api,
     client: Client,

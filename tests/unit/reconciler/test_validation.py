@@ -10,6 +10,7 @@ import pytest
 
 from builders import snapshot
 from kwatt.cluster.client import Client
+from kwatt.cluster.lease import NotLeading
 from kwatt.reconciler.store import Store, Written
 from kwatt.reconciler.trigger import Trigger
 from kwatt.reconciler.validation import Validator
@@ -88,16 +89,25 @@ async def test_a_service_that_was_deleted_is_forgotten(api: Api, client: Client)
     assert await asked(api, validator, changed(first, throughput={"perSecond": 7})) == 1
 
 
-async def test_templates_whose_turn_comes_after_a_cut_of_a_cap_are_put_off_to_the_next_cycle(
+async def test_templates_whose_turn_comes_after_a_cut_of_a_cap_are_left_for_the_next_time(
     api: Api, client: Client
 ) -> None:
     api.script("PATCH", Say.json({}))
     validator, first = Validator(client, lambda: 0.0), written()
 
-    changed_verdict = await validator.validate([first], snapshot(), lambda: False)
+    assert not await validator.validate([first], snapshot(), lambda: False)
 
-    assert changed_verdict
-    assert api.requests("PATCH") == []
-    assert "checked next" in validator.verdicts[first.uid, first.generation]
+    assert (validator.complete, validator.verdicts, api.requests("PATCH")) == (False, {}, [])
     assert await asked(api, validator, first) == 1
-    assert validator.verdicts == {}
+    assert validator.complete
+
+
+async def test_a_lease_that_is_about_to_end_says_nothing_about_a_template(api: Api) -> None:
+    def refuse() -> None:
+        raise NotLeading(0, "the lease ends in 3 s")
+
+    async with Client(api.configuration, gate=refuse) as gated:
+        validator = Validator(gated, lambda: 0.0)
+        await validator.validate([written()], snapshot())
+
+    assert (validator.complete, validator.verdicts) == (False, {})
