@@ -156,7 +156,7 @@ class Outbox:
         failures = known.failures + 1 if known else 1
         backoff = self._flow.refusals if isinstance(error, Refused) else self._flow.faults
         wait = backoff.seconds(failures, chance(), error.retry_after_seconds)
-        self._troubles[key] = _Trouble(failures, self._clock() + wait, error)
+        self._troubles[key] = _Trouble(failures, self._clock() + wait, _without_frames(error))
         return wait
 
     def _forget_old(self) -> None:
@@ -171,3 +171,9 @@ class Outbox:
         if self._flow.per_second is None:
             return None
         return Bucket(self._flow.per_second, self._flow.burst, self._clock())
+
+
+def _without_frames(error: ClusterError) -> ClusterError:
+    """Return the error without where it was raised: those frames hold the whole write."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error

@@ -69,6 +69,7 @@ class Applier:
         cycle that was planned with the old one has ended.
         """
         self.failures = {}
+        self._forget_gone(scene)
         scene.hashes.turn()
         most = portion(len(scene.snapshot.services))
         routing = routing_writes(scene, changes.splits)
@@ -89,6 +90,12 @@ class Applier:
         sent += await self._route(routing, most)
         waits = [one.retry_seconds for one in sent if one.retry_seconds is not None]
         return Sent(sum(one.writes for one in sent), min(waits, default=None))
+
+    def _forget_gone(self, scene: Scene) -> None:
+        present = {one.uid for one in scene.snapshot.deployments}
+        present.update(one.uid for one in scene.routes.values())
+        for uid in self.generations.keys() - present:
+            del self.generations[uid]
 
     async def _urgent(self, requests: list[Request]) -> Sent:
         """Send what lowers power: an earlier failure must not hold it back."""

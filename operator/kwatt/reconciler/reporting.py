@@ -71,6 +71,9 @@ class Reporter:
     async def report(self, changes: Iterable[StatusChange]) -> float | None:
         """Write what is due; return after how many seconds the rest is."""
         now, present = self._clock(), list(changes)
+        self._written_at = {
+            uid: at for uid, at in self._written_at.items() if now - at < _SECONDS_BETWEEN
+        }
         self._wavers_since = {
             change.written.uid: self._wavers_since.get(change.written.uid, now)
             for change in present
