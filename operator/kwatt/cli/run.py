@@ -164,7 +164,7 @@ async def _run(options: Options) -> None:
 
 
 async def _lead(lease: Lease, loop: Loop, telemetry: Telemetry) -> None:
-    """Run the loop beside the lease, and give the lease back only after the loop has ended."""
+    """Run the loop beside the lease, and give the lease back only after the last write was answered."""
     holding, planning = asyncio.create_task(lease.run()), asyncio.create_task(loop.run())
     measuring = asyncio.create_task(telemetry.run())
     tasks = {measuring, holding, planning}
@@ -173,6 +173,7 @@ async def _lead(lease: Lease, loop: Loop, telemetry: Telemetry) -> None:
         for task in done:
             task.result()  # neither ends but by a failure, which ends the process
     finally:
+        await loop.close()
         for task in (measuring, planning, holding):
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

@@ -91,6 +91,10 @@ class Applier:
         waits = [one.retry_seconds for one in sent if one.retry_seconds is not None]
         return Sent(sum(one.writes for one in sent), min(waits, default=None))
 
+    async def close(self) -> None:
+        """Close the outbox, which the reporter sends through too."""
+        await self._outbox.close()
+
     def _forget_gone(self, scene: Scene) -> None:
         present = {one.uid for one in scene.snapshot.deployments}
         present.update(one.uid for one in scene.routes.values())
