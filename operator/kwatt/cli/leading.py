@@ -34,7 +34,7 @@ def parse_lease(text: str) -> LeaseName:
 def no_leader(lease: Fields | None, name: LeaseName, now: datetime) -> str:
     """Say that no operator leads, "" where one does; `lease` is None where there is none."""
     if lease is None:
-        return f"No operator leads: there is no Lease {name} (--lease names another). {_SO}"
+        return f"No operator leads by the Lease {name}: it is not there; --lease names another."
     spec = lease.part("spec")
     renewed = spec.time("renewTime")
     since = age(renewed, now) or "an unknown time"

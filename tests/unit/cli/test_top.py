@@ -130,7 +130,9 @@ class TestWhoLeads:
         assert "the last one gave the Lease kwatt-system/kwatt back 2 s ago" in told
 
     def test_a_lease_that_is_not_there_is_told_with_what_names_another(self) -> None:
-        assert "there is no Lease kwatt-system/kwatt (--lease names another)" in self.alarm()
+        assert self.alarm() == (
+            "No operator leads by the Lease kwatt-system/kwatt: it is not there; --lease names another."
+        )
 
     @pytest.mark.parametrize("spec", [{}, {"holderIdentity": "x", "renewTime": 7}])
     def test_no_record_breaks_it(self, spec: dict[str, Any]) -> None:
@@ -145,7 +147,7 @@ class TestWhoLeads:
         top.main(["-A", "--lease", "elsewhere/other"], cluster(*ALL, RACK), _nobody)
 
         first = capsys.readouterr().out.splitlines()[0]
-        assert first.startswith("No operator leads: there is no Lease elsewhere/other")
+        assert first.startswith("No operator leads by the Lease elsewhere/other: it is not there")
 
     @pytest.mark.parametrize("text", ["kwatt", "/kwatt", "a/", "a/b/c"])
     def test_a_lease_without_its_namespace_is_refused(self, text: str) -> None:
