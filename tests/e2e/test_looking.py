@@ -68,6 +68,27 @@ def test_a_viewer_sees_budgets_and_services_and_is_told_why(
     _scraped(operator, tmp_path)
 
 
+def test_top_says_that_no_operator_leads_to_those_who_may_read_the_lease(
+    world: World, operator: Operator, viewer: Path
+) -> None:
+    world.apply(worlds.npu_node("n1"), worlds.npu_class(), worlds.profile())
+    world.apply(worlds.service("cam", world.team, 100))
+    world.runs("cam", "n1")
+    admin = world.kubectl.cluster.kubeconfig
+    assert "No operator leads" not in kwatt(admin, "top", "-A")
+
+    operator.stop()
+
+    assert "No operator leads: the last one gave the Lease" in kwatt(admin, "top", "-A")
+    seen = kwatt(viewer, "top")
+    assert "No operator leads" not in seen
+    assert "\ncam " in seen
+    binding = (f"catalogue-{world.team}", "--clusterrole=kwatt-catalogue-view")
+    account = f"--serviceaccount={world.team}:viewer"
+    world.kubectl("create", "clusterrolebinding", *binding, account)
+    eventually(lambda: "No operator leads" in kwatt(viewer, "top"))
+
+
 def _scraped(operator: Operator, folder: Path) -> None:
     """Ask Prometheus what needs no measurement: the plan's side of the dashboard."""
     asked = [

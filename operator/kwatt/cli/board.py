@@ -37,7 +37,7 @@ _NOTE = "rate, watts and per joule: measured / planned"
 @dataclass(frozen=True, slots=True)
 class Board:
     """What was read. `notes` say what may not be read; `scope` is where services were looked for,
-    `everywhere` whether that is in all namespaces, so that names need theirs.
+    `everywhere` whether that is in all namespaces, so that names need theirs. `alarm` comes first.
     """
 
     budgets: Sequence[Fields]
@@ -45,11 +45,18 @@ class Board:
     scope: str
     notes: tuple[str, ...] = ()
     everywhere: bool = True
+    alarm: str = ""
 
 
 def board_text(board: Board, now: datetime, style: Style) -> str:
     """Render the board as of `now`."""
-    sections = (_budgets(board, now, style), _services(board, now, style), _notes(board, style))
+    alarm = [style.paint(line, Colour.BAD) for line in wrapped(board.alarm, "", style)]
+    sections = (
+        alarm if board.alarm else [],
+        _budgets(board, now, style),
+        _services(board, now, style),
+        _notes(board, style),
+    )
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 

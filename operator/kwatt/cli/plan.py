@@ -16,6 +16,7 @@ from kwatt.cli.arguments import Parser, add_manifests, parse_horizon, parse_now
 from kwatt.cli.document import document
 from kwatt.cli.edits import apply_edits, kinds_of
 from kwatt.cli.manifests import Key, by_key, key_of, read_each
+from kwatt.cli.orphans import about_orphans
 from kwatt.cli.report import Report
 from kwatt.cli.table import table
 from kwatt.cli.terminal import terminal_style
@@ -50,10 +51,13 @@ def main(argv: Sequence[str], read_cluster: ReadCluster) -> int:
     """Run `kwatt plan` and return its exit status. Raises KWattError for unusable input."""
     arguments = build_parser().parse_args(argv)
     now = parse_now(arguments.now) if arguments.now else datetime.now(UTC).replace(microsecond=0)
-    report = report_of(read_entries(arguments, read_cluster), now, arguments.moves_horizon)
+    entries = read_entries(arguments, read_cluster)
+    report = report_of(entries, now, arguments.moves_horizon)
     sys.stdout.write(_RENDERERS[arguments.output](report))
     if report.plan.unproven:
         sys.stderr.write(f"kwatt plan: no bound was proven: {report.plan.unproven}\n")
+    if arguments.filename and (warning := about_orphans(entries)):
+        sys.stderr.write(f"kwatt plan: warning: {warning}\n")
     sys.stdout.flush()  # so that a reader who went away is noticed here and not at exit
     return exit_status(report)
 

@@ -176,7 +176,7 @@ async def _run(options: Options) -> None:
 
 
 async def _lead(leadership: Leadership, loop: Loop, telemetry: Telemetry) -> None:
-    """Run the loop beside the lease, and give the lease back only after the loop has ended."""
+    """Run the loop beside the lease, and give the lease back only after the last write was answered."""
     holding, planning = asyncio.create_task(leadership.run()), asyncio.create_task(loop.run())
     measuring = asyncio.create_task(telemetry.run())
     tasks = {measuring, holding, planning}
@@ -185,6 +185,7 @@ async def _lead(leadership: Leadership, loop: Loop, telemetry: Telemetry) -> Non
         for task in done:
             task.result()  # neither ends but by a failure, which ends the process
     finally:
+        await loop.close()
         for task in (measuring, planning, holding):
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

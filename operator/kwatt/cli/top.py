@@ -9,15 +9,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kwatt.cli.arguments import Parser
 from kwatt.cli.board import Board, board_text
+from kwatt.cli.leading import LeaseName, no_leader, parse_lease
 from kwatt.cli.statuses import Fields
 from kwatt.cli.terminal import terminal_style
 from kwatt.cluster import paths
 from kwatt.cluster.reading import Wanted
-from kwatt.errors import ClusterError
+from kwatt.errors import ClusterError, Missing
 
 Bodies = list[dict[str, Any]]
 ListKinds = Callable[[str | None, Mapping[str, Wanted]], Mapping[str, Bodies | ClusterError]]
@@ -35,8 +36,9 @@ def main(argv: Sequence[str], list_kinds: ListKinds, namespace_of: NamespaceOf) 
         namespace = namespace_of(arguments.context)
 
     def read() -> str:
-        board = read_board(list_kinds, arguments.context, namespace)
-        return board_text(board, datetime.now(UTC), terminal_style())
+        now = datetime.now(UTC)
+        scope = Scope(arguments.context, namespace, arguments.lease)
+        return board_text(read_board(list_kinds, scope, now), now, terminal_style())
 
     terminal = sys.stdout.isatty()
     if arguments.once or not (terminal or arguments.watch):
@@ -52,7 +54,8 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="kwatt top",
         description="Show budgets and services: watts against caps, rate, units per joule, age of the "
-        "measurement. Reads statuses only; the right to list the kinds of kwatt.dev is enough.",
+        "measurement. Reads statuses only; the right to list the kinds of kwatt.dev is enough. With the right "
+        "to get the operator's Lease it says when no operator leads.",
     )
     add = parser.add_argument
     where = parser.add_mutually_exclusive_group()
@@ -65,6 +68,13 @@ def build_parser() -> Parser:
     add("--once", action="store_true", help="print once (default where output is no terminal)")
     add("--watch", action="store_true", help="refresh (default in a terminal); else print anew")
     add("--interval", type=_interval, default=2.0, metavar="SECONDS", help="default: 2")
+    add(
+        "--lease",
+        type=parse_lease,
+        default=LeaseName(),
+        metavar="NAMESPACE/NAME",
+        help=f"the operator's (default: {LeaseName()})",
+    )
     add("--context", metavar="NAME", help="kubeconfig context (default: the current one)")
     return parser
 
@@ -79,13 +89,26 @@ def _interval(text: str) -> float:
     return seconds
 
 
-def read_board(list_kinds: ListKinds, context: str | None, namespace: str | None) -> Board:
-    """Read budgets and services; `namespace` None is all of them. Raises ClusterError without services."""
-    kind = paths.INFERENCE_SERVICES
+class Scope(NamedTuple):
+    """What to read: of which context, services of which namespace (None: of all), whose Lease."""
+
+    context: str | None
+    namespace: str | None
+    lease: LeaseName = LeaseName()
+
+
+def read_board(list_kinds: ListKinds, scope: Scope, now: datetime) -> Board:
+    """Read budgets, services and who leads. Raises ClusterError without services."""
+    kind, namespace = paths.INFERENCE_SERVICES, scope.namespace
     services = kind.within(namespace) if namespace else kind.everywhere()
+    lease = paths.LEASES.named(scope.lease.name, scope.lease.namespace)
     found = list_kinds(
-        context,
-        {"services": Wanted(services), "budgets": Wanted(paths.POWER_BUDGETS.everywhere())},
+        scope.context,
+        {
+            "services": Wanted(services),
+            "budgets": Wanted(paths.POWER_BUDGETS.everywhere()),
+            "lease": Wanted(lease, single=True),
+        },
     )
     budgets, notes = found["budgets"], []
     if isinstance(budgets, ClusterError):
@@ -97,7 +120,15 @@ def read_board(list_kinds: ListKinds, context: str | None, namespace: str | None
         scope=f"in the namespace {namespace} (-A shows all)" if namespace else "in any namespace",
         notes=tuple(notes),
         everywhere=namespace is None,
+        alarm=_alarm(found["lease"], scope.lease, now),
     )
+
+
+def _alarm(found: Bodies | ClusterError, name: LeaseName, now: datetime) -> str:
+    """Say that no operator leads; nothing where the Lease may not be read."""
+    if isinstance(found, Missing):
+        return no_leader(None, name, now)
+    return "" if isinstance(found, ClusterError) else no_leader(Fields(found[0]), name, now)
 
 
 def listed(found: Bodies | ClusterError) -> Bodies:

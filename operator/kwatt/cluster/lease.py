@@ -12,7 +12,6 @@ needs a Client of its own, without gate. `Terms.margin` must not be less than th
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import os
@@ -119,12 +118,17 @@ class Lease:
         self.leading.clear()
         if not held:
             return
-        with contextlib.suppress(Exception):
+        try:
             async with asyncio.timeout(self._terms.attempt):
                 current = await self._client.get(self._path)
                 if current["spec"].get("holderIdentity") == self._candidate.identity:
                     await self._client.replace(self._path, _released(current))
                     _LOG.info("lease released identity=%s", self._candidate.identity)
+        except (
+            Exception
+        ) as error:  # the next leader waits until it ends; so after its rights went first
+            reason = error or type(error).__name__
+            _LOG.warning("lease not released wait=%gs error=%s", self._terms.lease, reason)
 
     async def _attempt(self) -> None:
         begun = self._clock()

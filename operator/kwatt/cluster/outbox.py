@@ -97,6 +97,15 @@ class Outbox:
         self._slots = asyncio.Semaphore(self._flow.concurrency)
         self._bucket = self._new_bucket()
         self._troubles: dict[Hashable, _Trouble] = {}
+        self._under_way = 0
+        self._closed = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def close(self) -> None:
+        """Send nothing any more, and return when all that was sent is answered or timed out."""
+        self._closed = True
+        await self._idle.wait()
 
     def due(self, key: Hashable, now: float | None = None) -> bool:
         """Tell whether a write under this key would be attempted."""
@@ -135,14 +144,24 @@ class Outbox:
         async with self._slots:
             if holds():  # else thousands would wait for their turn only to be dropped then
                 await self._paced()
-            if not holds():
+            if self._closed or not holds():
                 return Failed(request, Outdated(0, "outdated"), 0.0, attempted=False)
             try:
-                body = await send(self._client, request.write)
+                body = await self._sent(request.write)
             except ClusterError as error:
                 return Failed(request, error, self._remembered(request.key, error))
         self.forgive(request.key)
         return Applied(request, body)
+
+    async def _sent(self, write: Write) -> Body:
+        self._under_way += 1
+        self._idle.clear()
+        try:
+            return await send(self._client, write)
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
 
     async def _paced(self) -> None:
         if self._bucket is not None:
@@ -156,7 +175,7 @@ class Outbox:
         failures = known.failures + 1 if known else 1
         backoff = self._flow.refusals if isinstance(error, Refused) else self._flow.faults
         wait = backoff.seconds(failures, chance(), error.retry_after_seconds)
-        self._troubles[key] = _Trouble(failures, self._clock() + wait, error)
+        self._troubles[key] = _Trouble(failures, self._clock() + wait, _without_frames(error))
         return wait
 
     def _forget_old(self) -> None:
@@ -171,3 +190,9 @@ class Outbox:
         if self._flow.per_second is None:
             return None
         return Bucket(self._flow.per_second, self._flow.burst, self._clock())
+
+
+def _without_frames(error: ClusterError) -> ClusterError:
+    """Return the error without where it was raised: those frames hold the whole write."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error

@@ -35,16 +35,17 @@ def list_bodies(context: str | None = None) -> list[Body]:
 
 
 class Wanted(NamedTuple):
-    """A collection, or what of it a label selector chooses."""
+    """A collection, or what of it a label selector chooses; `single`: the one object at the path."""
 
     path: str
     selector: str | None = None
+    single: bool = False
 
 
 def list_kinds(
     context: str | None, wanted: Mapping[str, Wanted]
 ) -> dict[str, list[Body] | ClusterError]:
-    """Return the bodies of each collection, or why they may not be read.
+    """Return the bodies of each collection, or why they may not be read; Missing of a single object.
 
     Raises Unavailable if the API server can't be reached.
     """
@@ -65,6 +66,8 @@ async def _list(
 
 
 async def _list_one(client: Client, wanted: Wanted) -> list[Body]:
+    if wanted.single:
+        return [await client.get(wanted.path)]
     bodies: list[Body] = []
     async for page in client.list_pages(wanted.path, labelSelector=wanted.selector):
         bodies = [] if page.first else bodies

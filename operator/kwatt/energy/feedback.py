@@ -6,7 +6,15 @@ from dataclasses import replace
 from typing import Final
 
 from kwatt.energy.demand import Asked, Followed, follow
-from kwatt.energy.drift import Tracked, decide, planned_power, track, tracked_from, wants_raise
+from kwatt.energy.drift import (
+    WINDOW_MS,
+    Tracked,
+    decide,
+    planned_power,
+    track,
+    tracked_from,
+    wants_raise,
+)
 from kwatt.energy.excess import Withholding, withhold
 from kwatt.model.feedback import DeclaredPoint, Feedback, Following, Grounds, Metered
 from kwatt.model.keys import ServiceKey
@@ -29,6 +37,7 @@ class FeedbackMaker:
         self._tracked = {
             key: tracked_from(drift, now_ms) for key, drift in remembered.drifts.items()
         }
+        self._absent: dict[PointKey, int] = {}  # since when no profile or class has a tracked point
         self._raised: int | None = None
 
     def take(self, measurements: Measurements, grounds: Grounds, now_ms: int) -> Feedback:
@@ -89,7 +98,16 @@ class FeedbackMaker:
                 continue  # a class that is gone for a minute must not make anybody forget
             tracked = track(self._tracked.get(key), measurements.points.get(key), point, now_ms)
             self._tracked[key] = decide(tracked, point, may_raise=False)
+        self._forget_gone(grounds, now_ms)
         self._raise_one(grounds, now_ms)
+
+    def _forget_gone(self, grounds: Grounds, now_ms: int) -> None:
+        """Forget points that were in no profile for as long as what was measured there counts."""
+        gone = self._tracked.keys() - grounds.points.keys()
+        self._absent = {key: self._absent.get(key, now_ms) for key in gone}
+        for key, since in self._absent.items():
+            if now_ms - since >= WINDOW_MS:
+                del self._tracked[key]
 
     def _raise_one(self, grounds: Grounds, now_ms: int) -> None:
         """Plan one more point with what was measured, the one that is declared furthest too low."""

@@ -72,6 +72,7 @@ class Applier:
         cycle that was planned with the old one has ended.
         """
         self.failures = {}
+        self._forget_gone(scene)
         scene.hashes.turn()
         size = len(scene.snapshot.services)
         most = portion(size)
@@ -93,6 +94,16 @@ class Applier:
         sent += await self._route(routing, most)
         waits = [one.retry_seconds for one in sent if one.retry_seconds is not None]
         return Sent(sum(one.writes for one in sent), min(waits, default=None))
+
+    async def close(self) -> None:
+        """Close the outbox, which the reporter sends through too."""
+        await self._outbox.close()
+
+    def _forget_gone(self, scene: Scene) -> None:
+        present = {one.uid for one in scene.snapshot.deployments}
+        present.update(one.uid for one in scene.routes.values())
+        for uid in self.generations.keys() - present:
+            del self.generations[uid]
 
     async def _urgent(self, requests: list[Request]) -> Sent:
         """Send what lowers power: an earlier failure must not hold it back."""

@@ -115,6 +115,10 @@ class Cycle:
         await reporter.tell_moves(planned.moves)
         return later
 
+    async def close(self) -> None:
+        """Write nothing any more, and return when all that was sent is answered or timed out."""
+        await self._parts.applier.close()
+
     def _holds(self, limits: int, boundary: datetime | None) -> bool:
         """Tell whether the caps that a cycle planned with are those to plan with now."""
         parts = self._parts

@@ -68,6 +68,10 @@ class Loop:
             again = await self._once()
             self._count_drift()
 
+    async def close(self) -> None:
+        """Write nothing any more; one that is cut off might happen later, while somebody else leads."""
+        await self._cycle.close()
+
     async def _once(self) -> Again:
         try:
             again = await self._cycle.run(wall_clock())

@@ -85,6 +85,9 @@ class Reporter:
         self._note_wavering(
             (change.written for change in present if change.wavering), brought_on, now
         )
+        self._written_at = {
+            uid: at for uid, at in self._written_at.items() if now - at < _SECONDS_BETWEEN
+        }
         due, waits = [], []
         for change in present:
             wait = self._wait(change, now)

@@ -26,6 +26,7 @@ from kwatt.model.targets import Targets
 from kwatt.model.telemetry import Readings
 from kwatt.reconciler.store import Written
 from kwatt.reconciler.trigger import Trigger
+from kwatt.telemetry.visits import name_of
 
 _LOG = logging.getLogger(__name__)
 _BACKOFF: Final = Backoff(first=1.0, cap=30.0)
@@ -177,7 +178,7 @@ class Telemetry:
             return
         books.settled = now.ms
         books.read = books.read or bool(readings.cards or readings.meters)
-        self._log(readings)
+        self._log(readings, sighting.targets)
         self._metrics.refused(readings.refused)
         books.accounts.take(readings, sighting.holdings, now)
         fresh = books.accounts.measurements(now)
@@ -211,8 +212,8 @@ class Telemetry:
             self.measurements = told
             self._trigger.poke()
 
-    def _log(self, readings: Readings) -> None:
-        """Log what is refused when it begins."""
+    def _log(self, readings: Readings, targets: Targets) -> None:
+        """Log what is refused when it begins; what is no target any more is forgotten."""
         refusing = {(one.target, str(one.reason)): one for one in readings.refused}
         for key in sorted(refusing.keys() - self._refusing):
             one = refusing[key]
@@ -222,7 +223,9 @@ class Telemetry:
             )
         read = {card.card.node for card in readings.cards}
         kept = {key for key in self._refusing if not any(node in key[0] for node in read)}
-        self._refusing = frozenset(kept | refusing.keys()) if len(kept) < 10_000 else frozenset()
+        known = kept | refusing.keys()
+        there = {name_of(target) for target in targets.every()} if known else set()
+        self._refusing = frozenset(key for key in known if key[0] in there)
 
     def _now(self) -> Instant:
         return Instant(int(self._monotonic() * 1000), self._wall())

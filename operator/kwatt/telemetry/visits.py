@@ -72,6 +72,21 @@ def key_of(target: Target) -> Hashable:
             assert_never(target)
 
 
+def name_of(target: Target) -> str:
+    """Return what refusals call a target."""
+    match target:
+        case ExporterTarget():
+            return f"{target.format.npu_class} on {target.node}"
+        case RuntimeTarget():
+            return str(target.pod)
+        case ClassQuery():
+            return target.format.npu_class
+        case MeterQuery():
+            return target.budget
+        case _:
+            assert_never(target)
+
+
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """Visits the targets of one round; `at` is the caller's clock, `wall_ms` the one of timestamps."""
@@ -259,19 +274,16 @@ def _refused(target: Target, tally: Tally) -> list[Refused]:
 
 def _blame(target: Target) -> Refused:
     """Return whose a refusal is, with a reason and message to fill in."""
-    none = Refusal.UNREACHABLE, ""
+    none = name_of(target), Refusal.UNREACHABLE, ""
     match target:
         case ExporterTarget():
-            npu_class, node = target.format.npu_class, target.node
-            return Refused(
-                Source.EXPORTER, f"{npu_class} on {node}", *none, npu_class=npu_class, node=node
-            )
-        case RuntimeTarget():
-            return Refused(Source.RUNTIME, str(target.pod), *none, pod=target.pod)
-        case ClassQuery():
             npu_class = target.format.npu_class
-            return Refused(Source.PROMETHEUS, npu_class, *none, npu_class=npu_class)
+            return Refused(Source.EXPORTER, *none, npu_class=npu_class, node=target.node)
+        case RuntimeTarget():
+            return Refused(Source.RUNTIME, *none, pod=target.pod)
+        case ClassQuery():
+            return Refused(Source.PROMETHEUS, *none, npu_class=target.format.npu_class)
         case MeterQuery():
-            return Refused(Source.PROMETHEUS, target.budget, *none, budget=target.budget)
+            return Refused(Source.PROMETHEUS, *none, budget=target.budget)
         case _:
             assert_never(target)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kwatt.cluster.reading import Wanted
-from kwatt.errors import ClusterError
+from kwatt.errors import ClusterError, Missing
 
 NOW = datetime(2026, 11, 23, 9, 0, 12, tzinfo=UTC)
 _AT = "2026-11-23T09:00:00Z"
@@ -174,15 +174,30 @@ def cluster(*bodies: Body, **refused: ClusterError) -> Any:
         "budgets": "PowerBudget",
         "pods": "Pod",
         "nodes": "Node",
+        "lease": "Lease",
     }
 
+    def read(name: str, one: Wanted) -> list[Body] | ClusterError:
+        found = [body for body in bodies if _fits(body, kinds[name], one)]
+        return found if found or not one.single else Missing(404, "not found")
+
     def list_kinds(_: str | None, wanted: Mapping[str, Wanted]) -> dict[str, Any]:
-        return {
-            name: refused.get(name, [body for body in bodies if _fits(body, kinds[name], one)])
-            for name, one in wanted.items()
-        }
+        return {name: refused.get(name, read(name, one)) for name, one in wanted.items()}
 
     return list_kinds
+
+
+def lease(renewed: datetime, holder: str = "kwatt-1_a", seconds: int = 15) -> Body:
+    """Return the operator's Lease as it was renewed at that time."""
+    return {
+        "kind": "Lease",
+        "metadata": {"namespace": "kwatt-system", "name": "kwatt"},
+        "spec": {
+            "holderIdentity": holder,
+            "leaseDurationSeconds": seconds,
+            "renewTime": renewed.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        },
+    }
 
 
 def _fits(body: Body, kind: str, wanted: Wanted) -> bool:

@@ -121,6 +121,27 @@ def test_pods_bound_in_the_files_count(run: Run) -> None:
     assert json.loads(out)["totals"]["foreignWatts"] == 260
 
 
+def test_pods_of_kwatts_without_their_deployments_are_told_in_one_line(run: Run) -> None:
+    leaving = bodies.own_pod("c", deletionTimestamp="2026-11-23T08:59:00Z")
+    pods = [bodies.own_pod("a"), bodies.own_pod("b"), leaving]
+
+    _, out, error = run([*city(), *pods], "-o", "json")
+    _, whole, silent = run([*city(), *pods, bodies.deployment()], "-o", "json")
+
+    assert json.loads(out)["totals"]["foreignWatts"] > 0
+    assert json.loads(whole)["totals"]["foreignWatts"] == 0
+    assert silent == ""
+    assert error.count("\n") == 1
+    assert "without their Deployments city/a and 1 more count as pods of somebody else" in error
+    assert "kubectl get nodes,pods,deployments," in error
+
+
+def test_a_pod_that_outlives_its_deployment_and_ends_is_nothing_to_warn_of(run: Run) -> None:
+    leaving = bodies.own_pod("c", deletionTimestamp="2026-11-23T08:59:00Z")
+
+    assert run([*city(), leaving])[2] == ""
+
+
 def test_what_would_move_over_a_horizon_is_planned(run: Run) -> None:
     cheaper = bodies.profile(
         points=[bodies.point(watts=60, env={"MODE": "a"}), bodies.point("b", watts=30)]

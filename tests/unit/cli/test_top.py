@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,21 @@ from kwatt.cli.explanation import Subject
 from kwatt.cli.explanation import explain as explained
 from kwatt.cli.statuses import Fields
 from kwatt.cli.text import Style, seen_width
-from kwatt.errors import InvalidInput, Refused
+from kwatt.errors import ClusterError, InvalidInput, Refused
 from unit.cli.reports import PLAN
-from unit.cli.statuses import HAZARD, LOST, NEW, NODE, NOW, OVER, POD, RACK, TRAFFIC, cluster
+from unit.cli.statuses import (
+    HAZARD,
+    LOST,
+    NEW,
+    NODE,
+    NOW,
+    OVER,
+    POD,
+    RACK,
+    TRAFFIC,
+    cluster,
+    lease,
+)
 from unit.observation import bodies
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "top"
@@ -90,6 +103,56 @@ def test_no_status_breaks_it(junk: dict[str, Any]) -> None:
 
     assert "city/odd" in board_text(board, NOW, Style())
     assert "city/odd" in explained(Subject(Fields(service)), NOW, Style())
+
+
+class TestWhoLeads:
+    """The line above the board while no operator leads."""
+
+    @staticmethod
+    def alarm(*found: dict[str, Any], **refused: ClusterError) -> str:
+        listing = cluster(*ALL, RACK, *found, **refused)
+        return top.read_board(listing, top.Scope(None, None), NOW).alarm
+
+    @pytest.mark.parametrize("seconds", [-20, 0, 29])
+    def test_nothing_is_said_while_one_leads_as_far_as_clocks_can_tell(self, seconds: int) -> None:
+        assert self.alarm(lease(NOW - timedelta(seconds=seconds))) == ""
+
+    def test_a_lease_that_is_not_renewed_any_more_is_told(self) -> None:
+        told = self.alarm(lease(NOW - timedelta(minutes=3)))
+
+        assert told.startswith(
+            "No operator leads: the Lease kwatt-system/kwatt was last renewed 3 min ago."
+        )
+
+    def test_a_lease_that_was_given_back_is_told_at_once(self) -> None:
+        told = self.alarm(lease(NOW - timedelta(seconds=2), holder="", seconds=1))
+
+        assert "the last one gave the Lease kwatt-system/kwatt back 2 s ago" in told
+
+    def test_a_lease_that_is_not_there_is_told_with_what_names_another(self) -> None:
+        assert self.alarm() == (
+            "No operator leads by the Lease kwatt-system/kwatt: it is not there; --lease names another."
+        )
+
+    @pytest.mark.parametrize("spec", [{}, {"holderIdentity": "x", "renewTime": 7}])
+    def test_no_record_breaks_it(self, spec: dict[str, Any]) -> None:
+        found = {**lease(NOW), "spec": spec}
+
+        assert "an unknown time ago" in self.alarm(found)
+
+    def test_a_lease_that_may_not_be_read_is_no_concern(self) -> None:
+        assert self.alarm(lease=Refused(403, "leases is forbidden")) == ""
+
+    def test_it_is_the_first_line_of_the_board(self, capsys: pytest.CaptureFixture[str]) -> None:
+        top.main(["-A", "--lease", "elsewhere/other"], cluster(*ALL, RACK), _nobody)
+
+        first = capsys.readouterr().out.splitlines()[0]
+        assert first.startswith("No operator leads by the Lease elsewhere/other: it is not there")
+
+    @pytest.mark.parametrize("text", ["kwatt", "/kwatt", "a/", "a/b/c"])
+    def test_a_lease_without_its_namespace_is_refused(self, text: str) -> None:
+        with pytest.raises(SystemExit):
+            top.main(["--lease", text], cluster(), _nobody)
 
 
 class TestCommands:

@@ -180,6 +180,21 @@ class TestReleasing:
         assert records.history == ["one", "", "two"]
         assert not one.valid()
 
+    async def test_a_stop_whose_rights_went_first_says_so_and_the_next_one_waits(
+        self, records, compete, until, caplog
+    ):
+        lease, task = await compete("one")
+        await until(lease.leading.is_set)
+        records.fault = 403
+
+        await stop(task)
+
+        assert "lease not released wait=0.6s error=403" in caplog.text
+        records.fault = None
+        two, _ = await compete("two")
+        await until(two.leading.is_set)
+        assert records.history == ["one", "two"]
+
     async def test_a_stop_of_a_follower_writes_nothing(self, records, compete, until):
         records.put({"holderIdentity": "x", "leaseDurationSeconds": 1})
         _, task = await compete("one")

@@ -309,3 +309,29 @@ class TestSome:
 @pytest.mark.parametrize(("objects", "expected"), [(0, 50), (2500, 50), (10_000, 200)])
 def test_a_portion_grows_with_what_a_cycle_has_to_go_through(objects, expected):
     assert portion(objects) == expected
+
+
+class TestClosing:
+    async def test_it_waits_for_what_was_sent_and_sends_nothing_more(self, api, client):
+        arrived, answer = asyncio.Event(), asyncio.Event()
+
+        async def slowly(_: web.Request) -> web.StreamResponse:
+            arrived.set()
+            await answer.wait()
+            return web.json_response({})
+
+        api.script("PATCH", slowly)
+        outbox = Outbox(client, UNPACED)
+        sending = asyncio.create_task(outbox.run([request("a")]))
+        await arrived.wait()
+
+        closing = asyncio.create_task(outbox.close())
+        (late,) = await outbox.run([request("b")])
+        assert not closing.done()
+        answer.set()
+        await closing
+
+        assert isinstance(late.error, Outdated)
+        assert not late.attempted
+        assert [type(one) for one in await sending] == [Applied]
+        assert len(api.requests("PATCH")) == 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from builders import rate, watts
-from kwatt.energy.drift import SPAN_MS
+from kwatt.energy.drift import SPAN_MS, WINDOW_MS
 from kwatt.energy.feedback import BETWEEN_RAISES_MS, FeedbackMaker
 from kwatt.model.feedback import (
     NO_FEEDBACK,
@@ -17,6 +19,7 @@ from kwatt.model.feedback import (
 from kwatt.model.keys import ServiceKey
 from kwatt.model.measurements import Demand, Measured, Measurements, PointKey, PointMeasured
 from kwatt.units import Energy
+from unit.held import entries
 
 TRAFFIC, FOOD = ServiceKey("city", "traffic"), ServiceKey("city", "food")
 BATCH_8, BATCH_16 = (PointKey("yolo", "atom", 1, name) for name in ("batch-8", "batch-16"))
@@ -105,3 +108,21 @@ def test_without_any_measurement_nothing_is_decided() -> None:
     feedback = FeedbackMaker(NO_FEEDBACK, 0).take(Measurements(), Grounds(), 0)
 
     assert feedback == NO_FEEDBACK
+
+
+def test_a_point_whose_class_is_away_for_hours_is_not_forgotten_but_one_that_is_gone_is() -> None:
+    maker, away = FeedbackMaker(NO_FEEDBACK, 0), replace(GROUNDS, points={})
+    maker.take(Measurements(), GROUNDS, 0)
+    before = entries(maker)
+    for number in range(4):
+        now = number * SPAN_MS
+        raised = maker.take(Measurements(points={BATCH_8: DRAWN}), GROUNDS, now)
+    assert raised.points == {BATCH_8: watts(72)}
+
+    maker.take(Measurements(), away, now + 1)
+    assert maker.take(Measurements(), GROUNDS, now + WINDOW_MS).points == raised.points
+    for number in (0, 1, 2):
+        maker.take(Measurements(), away, now + WINDOW_MS * (2 + number))
+
+    assert maker.take(Measurements(), GROUNDS, now + 5 * WINDOW_MS).points == {}
+    assert entries(maker) == before

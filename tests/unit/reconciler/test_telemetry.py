@@ -16,12 +16,13 @@ from kwatt.model.feedback import NO_FEEDBACK, Grounds
 from kwatt.model.keys import ServiceKey
 from kwatt.model.measurements import Counted, Measurements
 from kwatt.model.targets import CardFormat, ExporterTarget, Targets
-from kwatt.model.telemetry import Readings
+from kwatt.model.telemetry import Readings, Refusal, Refused, Source
 from kwatt.reconciler.store import Written
 from kwatt.reconciler.telemetry import Sighting, Telemetry
 from kwatt.reconciler.trigger import Trigger
 from kwatt.units import Energy, Ratio
 from unit.energy.scenes import CAM, card, holder, holdings
+from unit.held import entries
 
 FORMAT = CardFormat(b.ATOM, ("w",), "card", Ratio(1000, 1), b.watts(10), b.watts(1), b.watts(100))
 TARGETS = Targets(exporters=(ExporterTarget("n1", "http://n1", FORMAT, 15_000),))
@@ -149,3 +150,27 @@ async def test_where_nothing_is_configured_nobody_is_asked() -> None:
     assert script.asked == 0
     assert telemetry.measurements == Measurements()
     assert ServiceKey("city", "cam") not in telemetry.measurements.services
+
+
+class Passing(Script):
+    """A script in which every round has another node, whose exporter refuses, and no earlier one."""
+
+    async def read(self, targets: Targets, now_ms: int) -> Readings:
+        assert self.telemetry is not None
+        target = ExporterTarget(f"n{self.asked}", "http://n", FORMAT, 15_000)
+        self.telemetry.see(sighting(holdings(holder("a")), Targets(exporters=(target,))))
+        return await super().read(targets, now_ms)
+
+
+async def test_targets_that_refused_and_are_gone_leave_nothing_behind() -> None:
+    def refused(number: int) -> tuple[float, Readings]:
+        name = f"{b.ATOM} on n{number}"
+        one = Refused(Source.EXPORTER, name, Refusal.UNREACHABLE, "no", npu_class=b.ATOM)
+        return 15.0 * number, Readings(refused=(one,))
+
+    seen, held = sighting(holdings(holder("a"))), []
+    for rounds in (3, 30):
+        script = await run(seen, [refused(number) for number in range(rounds)], Passing)
+        held.append(entries(script.telemetry))
+
+    assert held[0] == held[1]
