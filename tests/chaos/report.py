@@ -37,6 +37,8 @@ EXPLAINED = (
     "the API server. Energy: how often the joules in a status of a service, budget or class shrank (by uid),",
     "or those of a service that lasts were more than its cards drew, and how many statuses told any so far.",
     "Cycles failed: how often the operator ended a cycle by an error of its own, and made the next one.",
+    "A day of churn shows the operator's memory (RSS) at its quarters: in the second half it must hardly grow,",
+    "when what the largest cycles need and what is remembered for some minutes has been allocated.",
     "The last column counts from the end of the fault and of the churn until nothing is lost and nothing is",
     "a phantom; other work on the machine lengthens it.",
 )
