@@ -25,7 +25,7 @@ if _TESTS not in sys.path:
 
 from bench.planner.instances import instance  # noqa: E402
 from kwatt.model.snapshot import Service, Snapshot  # noqa: E402
-from kwatt.planning.accounting import rows_of, totals_of  # noqa: E402
+from kwatt.planning.accounting import drawn_by, rows_of  # noqa: E402
 from kwatt.planning.incremental import Planner  # noqa: E402
 from kwatt.planning.plan import drafted, plan  # noqa: E402
 from kwatt.planning.standing import Delta, Standing, standing_of  # noqa: E402
@@ -101,7 +101,7 @@ def measure_changes(snapshot: Snapshot, options: argparse.Namespace) -> None:
     print(f"  not covered, most of them services that no plan can serve: {not_covered}")
     services = tuple(sorted(standing.services.values(), key=lambda service: service.key))
     after = replace(snapshot, services=services)
-    fresh, kept = plan(after), drawn(standing, after)
+    fresh, kept = plan(after), drawn(standing)
     drift = kept / fresh.totals.draw.milliwatts - 1
     print(f"  draw {kept / 1e6:.3f} kW, fresh {fresh.totals.draw}: drift {100 * drift:.3f} %")
     print(f"  unplaced in the fresh plan: {len(fresh.unplaced)}")
@@ -116,12 +116,10 @@ def standing_after(snapshot: Snapshot) -> Standing:
     return standing
 
 
-def drawn(standing: Standing, snapshot: Snapshot) -> int:
+def drawn(standing: Standing) -> int:
     """Return the draw of all that stands, in milliwatts, counted from nothing."""
     holdings = {key: (holding,) for key, holding in standing.holdings.items()}
-    served = {key: holding.served for key, holding in standing.holdings.items()}
-    rows = rows_of(standing.layout, holdings)
-    return totals_of(standing.layout, rows, snapshot.services, served).draw.milliwatts
+    return drawn_by(standing.layout, rows_of(standing.layout, holdings)).milliwatts
 
 
 def measure_losses(snapshot: Snapshot, count: int, seed: int) -> None:
