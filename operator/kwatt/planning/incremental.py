@@ -15,10 +15,11 @@ from kwatt.model.keys import ServiceKey, Variant
 from kwatt.model.plan import Plan
 from kwatt.model.snapshot import Node, Service, Snapshot
 from kwatt.planning.book import Book
+from kwatt.planning.delta import NOT_COVERED, Delta
 from kwatt.planning.exact import MOST_SERVICES
 from kwatt.planning.horizons import horizons_of
 from kwatt.planning.plan import drafted, plan_of
-from kwatt.planning.standing import NOT_COVERED, Delta, Standing, standing_of
+from kwatt.planning.standing import Standing, standing_of
 
 MOST_CHANGED: Final = 20  # changed services up to which each is a step, or a 20th of all of them
 _UNPROVEN: Final = "services changed since the last bound was proven"
@@ -33,7 +34,10 @@ class _Memory(NamedTuple):
 
 
 class Planner:
-    """Plans one snapshot after the other. Replicas that were planned but do not run yet keep their nodes.
+    """Plans one snapshot after the other.
+
+    Replicas that were planned but do not run yet keep their nodes too, unless nothing of their service runs
+    and the room that a step leaves lets them draw less.
 
     Below `from_services` services nothing is remembered: small clusters are solved exactly, and that takes
     no time. Nor where moves may pay.
@@ -91,16 +95,18 @@ class Planner:
             return None
         if not any(news) and not self._stale:
             return memory.plan
-        asked = [service.key for service in (*news.gone, *news.changed)]
-        for service in news.gone:
-            standing.remove(service.key)
-        for service in news.changed:
-            if not standing.change(service).is_covered:
-                return None
         standing.services.update((service.key, service) for service in news.seen)
-        self._stale.update(asked, (service.key for service in news.seen))
+        standing.see(news.changed)
+        self._stale.update(service.key for service in news.seen)
+        for service in news.gone:
+            self._stale.update(standing.remove(service.key).after)
+        for service in news.changed:
+            delta = standing.change(service)
+            if not delta.is_covered:
+                return None
+            self._stale.update(delta.after)
         planned = self._written(memory).plan()
-        if asked or not memory.plan.bound:
+        if news.gone or news.changed or not memory.plan.bound:
             return replace(planned, unproven=_UNPROVEN)
         return replace(planned, bound=memory.plan.bound)
 
