@@ -30,7 +30,7 @@ from kwatt.model.keys import ServiceKey  # noqa: E402
 from kwatt.model.snapshot import Incumbent, Service, Snapshot  # noqa: E402
 from kwatt.planning.accounting import drawn_by, rows_of  # noqa: E402
 from kwatt.planning.delta import Delta  # noqa: E402
-from kwatt.planning.incremental import Planner  # noqa: E402
+from kwatt.planning.incremental import REPRICED_AFTER, Planner  # noqa: E402
 from kwatt.planning.plan import drafted, plan  # noqa: E402
 from kwatt.planning.standing import Standing, standing_of  # noqa: E402
 from kwatt.units import Throughput  # noqa: E402
@@ -98,14 +98,19 @@ def measure_changes(
     standing, count = standing_after(snapshot), options.changes
     if running:
         run_all(standing, standing.holdings)
-    latencies, starts, not_covered = Latencies(), [], 0
-    for step in random_changes(standing, count, random.Random(options.seed)):
+    latencies, starts, not_covered, repricing = Latencies(), [], 0, Latencies()
+    for number, step in enumerate(random_changes(standing, count, random.Random(options.seed)), 1):
         delta = latencies.timed(step)
         not_covered += not delta.is_covered
         starts.append(delta.starts)
         if running:
             run_all(standing, delta.after)
+        if number % REPRICED_AFTER == 0:
+            repricing.timed(standing.reprice)
     print(f"{count} changes, {'all running' if running else 'nothing runs yet'}: {latencies}")
+    print(
+        f"  prices found anew every {REPRICED_AFTER} changes: {repricing}" if repricing.cpu else ""
+    )
     starts.sort()
     print(f"  starts: mean {sum(starts) / count:.2f}, p99 {starts[int(0.99 * count)]}")
     print(f"  not covered, most of them services that no plan can serve: {not_covered}")

@@ -13,7 +13,7 @@ from kwatt.model.snapshot import Service, Snapshot
 from kwatt.planning.accounting import hash_of
 from kwatt.planning.incremental import Planner
 from kwatt.planning.ledger import Ledger
-from kwatt.planning.plan import drafted, plan, plan_of
+from kwatt.planning.plan import drafted, plan
 from kwatt.planning.standing import standing_of
 from laws.audit import counted, quota_excess
 from laws.strategies import LAW, services, snapshots, with_plan_running
@@ -184,21 +184,3 @@ def test_steps_leave_exactly_what_is_not_held(data: st.DataObject) -> None:
         for number, count in holding.counts:
             ledger.add(number, holding.demand, count)
     assert standing.room() == ledger.room.tolist()
-
-
-@LAW
-@given(st.data())
-def test_a_step_moves_nobody_else_who_runs(data: st.DataObject) -> None:
-    """Whoever runs, and did not change, keeps its nodes; what does not run may move."""
-    snapshot = data.draw(calm_snapshots())
-    made = drafted(snapshot)
-    standing = None if made.unplaced else standing_of(made.draft, made.market)
-    if standing is None or not snapshot.services:
-        return
-    running = with_plan_running(snapshot, plan_of(made)).services
-    standing.see(running)
-    for service in data.draw(st.permutations(running)):
-        before = dict(standing.holdings)
-        standing.change(replace(service, target=b.rate(data.draw(st.sampled_from(TARGETS)))))
-        others = {key: held for key, held in standing.holdings.items() if key != service.key}
-        assert others == {key: held for key, held in before.items() if key != service.key}

@@ -22,6 +22,7 @@ from kwatt.planning.plan import drafted, plan_of
 from kwatt.planning.standing import Standing, standing_of
 
 MOST_CHANGED: Final = 20  # changed services up to which each is a step, or a 20th of all of them
+REPRICED_AFTER: Final = 1000  # steps after which prices are found anew: by then demand is another
 _UNPROVEN: Final = "services changed since the last bound was proven"
 
 
@@ -47,6 +48,7 @@ class Planner:
         self._from_services = from_services
         self._memory: _Memory | None = None
         self._book: Book | None = None
+        self._steps = 0  # since prices were found
         self._stale: set[ServiceKey] = set()  # changed by single steps, not in the book yet
 
     def plan(self, snapshot: Snapshot) -> Plan:
@@ -83,7 +85,7 @@ class Planner:
         is_plain = not made.unplaced and not horizons_of(snapshot)
         is_large = len(snapshot.services) >= self._from_services
         standing = standing_of(made.draft, made.market) if is_plain and is_large else None
-        self._book, self._stale = None, set()
+        self._book, self._stale, self._steps = None, set(), 0
         self._memory = _Memory(snapshot, planned, standing) if standing else None
         return planned
 
@@ -105,6 +107,10 @@ class Planner:
             if not delta.is_covered:
                 return None
             self._stale.update(delta.after)
+        self._steps += len(news.gone) + len(news.changed)
+        if self._steps >= REPRICED_AFTER:
+            standing.reprice()
+            self._steps = 0
         planned = self._written(memory).plan()
         if news.gone or news.changed or not memory.plan.bound:
             return replace(planned, unproven=_UNPROVEN)

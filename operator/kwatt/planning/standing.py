@@ -48,6 +48,13 @@ class Standing:
                 ran = replace(known, incumbents=service.incumbents, starting=service.starting)
                 self.services[service.key] = ran
 
+    def reprice(self) -> None:
+        """Find the prices of what services ask for by now; nobody moves by that."""
+        ordered = [self.services[key] for key in sorted(self.services)]
+        asking = tuple(replace(s, incumbents=()) if s.incumbents else s for s in ordered)
+        draft = Draft(replace(self._draft.snapshot, services=asking))
+        self._prices = price_list(draft, None) or self._prices
+
     def change(self, service: Service) -> Delta:
         """Serve a new service, or one that asks for something else now."""
         before = self.holdings.get(service.key)

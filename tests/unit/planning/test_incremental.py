@@ -63,6 +63,23 @@ def test_a_node_is_emptied_while_nothing_of_its_services_runs() -> None:
     assert list(places(after)["traffic"].values()) == [3]
 
 
+def test_a_service_without_room_comes_home_once_there_is_some() -> None:
+    planner = Planner(from_services=0)
+    both = b.profile(b.point(100, 60), b.point(100, 160, npu_class="rngd"))
+    ground = b.snapshot(
+        nodes=[b.node("n1", 4), b.node("r1", 4, "rngd")],
+        classes=[b.npu_class(), b.npu_class("rngd", most=200)],
+        profiles=[both],
+    )
+
+    def planned(*services: Service) -> set[str]:
+        return set(places(planner.plan(replace(ground, services=services)))["traffic"])
+
+    assert planned(b.service("parking", 300), b.service(target=100)) == {"n1"}
+    assert planned(b.service("parking", 300), b.service(target=200)) == {"r1"}
+    assert planned(b.service("parking", 200), b.service(target=200)) == {"n1"}
+
+
 def test_a_shrunk_service_leaves_the_node_that_is_emptied_soonest() -> None:
     planner = Planner(from_services=0)
     before = planner.plan(world(b.service(target=500)))
