@@ -32,7 +32,7 @@ class ClosedNodes:
         self._dead: list[int] = []  # domains without watts for any piece so far
         self._dead_since = (0, 0)  # what was freed by then, and the least unit that was asked for
         costly = [number for number in nodes if bins.opening[number]]
-        self._alike = len({(bins.opening[n], self._npus_when_closed(n)) for n in costly}) <= 1
+        self._alike = len({(bins.opening[n], bins.npus[n]) for n in costly}) <= 1
         for number in costly:
             self.note(number)
 
@@ -127,11 +127,6 @@ class ClosedNodes:
         rooms = [bins.room[budget] for budget in bins.plain[first]]
         rooms += [bins.room[budget] - self._opening[domain] for budget in bins.off[first]]
         return self._closed[domain][0][0], -(min(rooms, default=0) // npus), domain
-
-    def _npus_when_closed(self, number: int) -> int:
-        node = self._bins.layout.nodes[number]
-        usable = min(node.npus_allocatable, node.npus_capacity)
-        return usable - node.foreign_npus - node.stuck_npus
 
     def _size(self, number: int) -> int:
         return self._bins.layout.nodes[number].npus_allocatable
