@@ -3,7 +3,9 @@
 python tests/bench/incremental.py --changes 10000 --losses 200
 
 Changes are random: 80 % another rate (times a log-normal factor with median e^(-sigma^2/2), so the mean
-stays), 10 % removals, 10 % services that come back. A node is lost, and put back before the next one.
+stays), 10 % removals, 10 % services that come back. They are made twice: while nothing runs, when others may
+move as well (their starts count), and with all that is planned running, when only who changed may move. A
+node is lost, and put back before the next one.
 Seconds are of the processor, of one thread; the wall clock stands beside them.
 """
 
@@ -14,7 +16,7 @@ import math
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -24,11 +26,13 @@ if _TESTS not in sys.path:
     sys.path.insert(0, _TESTS)
 
 from bench.planner.instances import instance  # noqa: E402
-from kwatt.model.snapshot import Service, Snapshot  # noqa: E402
-from kwatt.planning.accounting import rows_of, totals_of  # noqa: E402
-from kwatt.planning.incremental import Planner  # noqa: E402
+from kwatt.model.keys import ServiceKey  # noqa: E402
+from kwatt.model.snapshot import Incumbent, Service, Snapshot  # noqa: E402
+from kwatt.planning.accounting import drawn_by, rows_of  # noqa: E402
+from kwatt.planning.delta import Delta  # noqa: E402
+from kwatt.planning.incremental import REPRICED_AFTER, Planner  # noqa: E402
 from kwatt.planning.plan import drafted, plan  # noqa: E402
-from kwatt.planning.standing import Delta, Standing, standing_of  # noqa: E402
+from kwatt.planning.standing import Standing, standing_of  # noqa: E402
 from kwatt.units import Throughput  # noqa: E402
 
 SIGMA = 0.5  # of the logarithm of the factor by which a rate changes; assumed
@@ -71,7 +75,7 @@ def random_changes(standing: Standing, count: int, rng: random.Random) -> Iterat
         what = rng.random()
         if what < 0.1:
             key = keys.pop(rng.randrange(len(keys)))
-            gone.append(standing.services[key])
+            gone.append(replace(standing.services[key], incumbents=()))
             yield lambda key=key: standing.remove(key)
         elif what < 0.2 and gone:
             service = gone.pop(rng.randrange(len(gone)))
@@ -87,24 +91,48 @@ def _with_other_rate(service: Service, rng: random.Random) -> Service:
     return replace(service, target=Throughput(max(1, round(service.target.micros * factor))))
 
 
-def measure_changes(snapshot: Snapshot, options: argparse.Namespace) -> None:
-    """Print latency, starts and drift of random changes."""
+def measure_changes(
+    snapshot: Snapshot, options: argparse.Namespace, *, running: bool = False
+) -> None:
+    """Print latency, starts and drift of random changes; `running`: all that is planned runs at once."""
     standing, count = standing_after(snapshot), options.changes
-    latencies, starts, not_covered = Latencies(), [], 0
-    for step in random_changes(standing, count, random.Random(options.seed)):
+    if running:
+        run_all(standing, standing.holdings)
+    latencies, starts, not_covered, repricing = Latencies(), [], 0, Latencies()
+    for number, step in enumerate(random_changes(standing, count, random.Random(options.seed)), 1):
         delta = latencies.timed(step)
         not_covered += not delta.is_covered
         starts.append(delta.starts)
-    print(f"{count} changes: {latencies}")
+        if running:
+            run_all(standing, delta.after)
+        if number % REPRICED_AFTER == 0:
+            repricing.timed(standing.reprice)
+    print(f"{count} changes, {'all running' if running else 'nothing runs yet'}: {latencies}")
+    print(
+        f"  prices found anew every {REPRICED_AFTER} changes: {repricing}" if repricing.cpu else ""
+    )
     starts.sort()
     print(f"  starts: mean {sum(starts) / count:.2f}, p99 {starts[int(0.99 * count)]}")
     print(f"  not covered, most of them services that no plan can serve: {not_covered}")
-    services = tuple(sorted(standing.services.values(), key=lambda service: service.key))
-    after = replace(snapshot, services=services)
-    fresh, kept = plan(after), drawn(standing, after)
+    stood = sorted(standing.services.values(), key=lambda service: service.key)
+    after = replace(snapshot, services=tuple(replace(one, incumbents=()) for one in stood))
+    fresh, kept = plan(after), drawn(standing)
     drift = kept / fresh.totals.draw.milliwatts - 1
     print(f"  draw {kept / 1e6:.3f} kW, fresh {fresh.totals.draw}: drift {100 * drift:.3f} %")
     print(f"  unplaced in the fresh plan: {len(fresh.unplaced)}")
+
+
+def run_all(standing: Standing, keys: Iterable[ServiceKey]) -> None:
+    """Let all replicas of some services run where they are planned."""
+    nodes = standing.layout.nodes
+    for key in keys:
+        if holding := standing.holdings.get(key):
+            demand = holding.demand
+            running = tuple(
+                Incumbent(demand.variant, nodes[number].name, count, demand.watts)
+                for number, count in holding.counts
+            )
+            standing.services[key] = replace(standing.services[key], incumbents=running)
 
 
 def standing_after(snapshot: Snapshot) -> Standing:
@@ -116,12 +144,10 @@ def standing_after(snapshot: Snapshot) -> Standing:
     return standing
 
 
-def drawn(standing: Standing, snapshot: Snapshot) -> int:
+def drawn(standing: Standing) -> int:
     """Return the draw of all that stands, in milliwatts, counted from nothing."""
     holdings = {key: (holding,) for key, holding in standing.holdings.items()}
-    served = {key: holding.served for key, holding in standing.holdings.items()}
-    rows = rows_of(standing.layout, holdings)
-    return totals_of(standing.layout, rows, snapshot.services, served).draw.milliwatts
+    return drawn_by(standing.layout, rows_of(standing.layout, holdings)).milliwatts
 
 
 def measure_losses(snapshot: Snapshot, count: int, seed: int) -> None:
@@ -173,6 +199,7 @@ def main() -> int:
     measure_cycles(snapshot, options.seed)
     measure_losses(snapshot, options.losses, options.seed)
     measure_changes(snapshot, options)
+    measure_changes(snapshot, options, running=True)
     return 0
 
 

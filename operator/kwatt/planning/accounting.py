@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Final, NamedTuple
@@ -16,6 +15,7 @@ from kwatt.model.keys import ServiceKey, Variant
 from kwatt.model.plan import BudgetUse, Placement, Totals
 from kwatt.model.snapshot import Service
 from kwatt.planning.draft import Holding
+from kwatt.planning.exchanges import changes_of
 from kwatt.planning.layout import Layout, idle_npus, is_occupied
 from kwatt.units import Power, Throughput, nearest
 
@@ -77,27 +77,23 @@ def lines_of(placements: Iterable[Placement]) -> str:
     return json.dumps(lines, ensure_ascii=True, separators=(",", ":"))[1:-1]
 
 
-def budget_uses(layout: Layout, rows: Sequence[Row]) -> tuple[BudgetUse, ...]:
+def budget_uses(layout: Layout, loads: Sequence[Load]) -> tuple[BudgetUse, ...]:
     """Return what every budget counts, by name."""
-    loads = _loads(layout, rows)
     return tuple(_budget_use(layout, number, loads) for number in range(len(layout.budgets)))
 
 
 def totals_of(
     layout: Layout,
     rows: Sequence[Row],
+    loads: Sequence[Load],
     services: Sequence[Service],
     served: Mapping[ServiceKey, int],
 ) -> Totals:
     """Return the sums over the cluster; `served` is the rate of every service that holds replicas."""
-    loads = [
-        load.if_off if domain.off else load
-        for load, domain in zip(_loads(layout, rows), layout.domains, strict=True)
-    ]
-    drawn = _sum_of(loads)
+    drawn = _drawn(layout, loads)
     whole = sum(_is_whole(service, served) for service in services)
     partly = sum(0 < served.get(s.key, 0) < s.target.micros for s in services)
-    starts, moves, evictions = changes_of(rows, services)
+    starts, moves, evictions = changes_of((row.placement for row in rows), services)
     return Totals(
         planned=Power(drawn.planned),
         reserved=Power(drawn.reserved),
@@ -112,6 +108,12 @@ def totals_of(
         moves=moves,
         evictions=evictions,
     )
+
+
+def drawn_by(layout: Layout, rows: Sequence[Row]) -> Power:
+    """Return what the whole cluster draws with these placements."""
+    drawn = _drawn(layout, loads_of(layout, rows))
+    return Power(drawn.idle + drawn.planned + drawn.foreign)
 
 
 def rounded_sum(terms: Sequence[Ratio]) -> int:
@@ -179,7 +181,7 @@ def _order(placement: Placement) -> tuple[ServiceKey, Variant, str, int]:
     return (placement.service, placement.variant, placement.node, placement.reserved.milliwatts)
 
 
-class _Load(NamedTuple):
+class Load(NamedTuple):
     """What a node draws, in milliwatts: by idle NPUs, foreign pods, stuck ones and rows.
 
     `low` is the sum of what rows draw as planned, each cut to 1/_FINE.
@@ -194,12 +196,12 @@ class _Load(NamedTuple):
     is_empty: bool
 
     @property
-    def if_off(self) -> _Load:
+    def if_off(self) -> Load:
         """Return the load under a budget that counts nothing for an empty node."""
         return self._replace(idle=0) if self.is_empty else self
 
 
-def _loads(layout: Layout, rows: Iterable[Row]) -> list[_Load]:
+def loads_of(layout: Layout, rows: Iterable[Row]) -> list[Load]:
     """Return what each node draws."""
     on_node: dict[int, list[Row]] = {}
     for row in rows:
@@ -207,7 +209,7 @@ def _loads(layout: Layout, rows: Iterable[Row]) -> list[_Load]:
     return [_load(layout, number, on_node.get(number, ())) for number in range(len(layout.nodes))]
 
 
-def _load(layout: Layout, number: int, rows: Sequence[Row]) -> _Load:
+def _load(layout: Layout, number: int, rows: Sequence[Row]) -> Load:
     """Return what a node draws. Stuck pods may still run: they count as reserved and planned."""
     node, npu_class, each = layout.nodes[number], layout.classes[number], layout.idle[number]
     held = reserved = low = 0
@@ -215,7 +217,7 @@ def _load(layout: Layout, number: int, rows: Sequence[Row]) -> _Load:
         held += placement.replicas * placement.variant.npus
         reserved += placement.reserved.milliwatts
         low += _cut(planned)
-    return _Load(
+    return Load(
         idle=idle_npus(node, held) * each,
         foreign=node.foreign_npus * npu_class.max.milliwatts if npu_class else 0,
         stuck=node.stuck_npus * each + 1000 * node.stuck_watts,
@@ -235,7 +237,12 @@ class _Drawn(NamedTuple):
     planned: int
 
 
-def _sum_of(loads: Sequence[_Load]) -> _Drawn:
+def _drawn(layout: Layout, loads: Sequence[Load]) -> _Drawn:
+    domains = zip(loads, layout.domains, strict=True)
+    return _sum_of([load.if_off if domain.off else load for load, domain in domains])
+
+
+def _sum_of(loads: Sequence[Load]) -> _Drawn:
     stuck = sum(load.stuck for load in loads)
     terms = [row.planned for load in loads for row in load.rows]
     return _Drawn(
@@ -246,7 +253,7 @@ def _sum_of(loads: Sequence[_Load]) -> _Drawn:
     )
 
 
-def _budget_use(layout: Layout, number: int, loads: Sequence[_Load]) -> BudgetUse:
+def _budget_use(layout: Layout, number: int, loads: Sequence[Load]) -> BudgetUse:
     budget, members = layout.budgets[number], layout.members[number]
     under = [loads[member] for member in members]
     drawn = _sum_of([load.if_off for load in under] if budget.empty_off else under)
@@ -268,32 +275,3 @@ def _budget_use(layout: Layout, number: int, loads: Sequence[_Load]) -> BudgetUs
 def _is_whole(service: Service, served: Mapping[ServiceKey, int]) -> bool:
     is_served = served.get(service.key, -1) >= service.target.micros
     return service.held is None and is_served
-
-
-def changes_of(rows: Sequence[Row], services: Sequence[Service]) -> tuple[int, int, int]:
-    """Count replicas started, moved (dropped, and another of the service started), and evicted."""
-    planned: dict[ServiceKey, list[Placement]] = {}
-    for row in rows:
-        planned.setdefault(row.placement.service, []).append(row.placement)
-    starts = moves = evictions = 0
-    for service in services:
-        after = planned.get(service.key, ())
-        if service.incumbents:
-            started, dropped = _exchanged(service, after)
-        else:
-            started, dropped = sum(placement.replicas for placement in after), 0
-        starts += started
-        moves += min(started, dropped)
-        evictions += dropped - min(started, dropped)
-    return starts, moves, evictions
-
-
-def _exchanged(service: Service, placements: Iterable[Placement]) -> tuple[int, int]:
-    """Return how many replicas of a service are started, and how many that run are dropped."""
-    before: Counter[tuple[Variant, str]] = Counter()
-    after: Counter[tuple[Variant, str]] = Counter()
-    for incumbent in service.incumbents:
-        before[incumbent.variant, incumbent.node] += incumbent.replicas
-    for placement in placements:
-        after[placement.variant, placement.node] += placement.replicas
-    return (after - before).total(), (before - after).total()

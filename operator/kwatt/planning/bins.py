@@ -275,6 +275,11 @@ class _Stack:
             place += 1
 
 
+def only(counts: Iterable[tuple[int, int]], number: int) -> Counts:
+    """Return those replicas that are on one node."""
+    return [place for place in counts if place[0] == number]
+
+
 def merged(placed: Counts) -> tuple[tuple[int, int], ...]:
     """Return counts with each node once, ascending."""
     if len(placed) == 1:

@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 from kwatt.model.keys import ServiceKey
 from kwatt.model.plan import BudgetUse, Placement, Plan, Totals
 from kwatt.model.snapshot import Service
-from kwatt.planning.accounting import Row, changes_of, hash_of_lines, lines_of, rows_of
+from kwatt.planning.accounting import Row, hash_of_lines, lines_of, rows_of
 from kwatt.planning.draft import Holding
+from kwatt.planning.exchanges import changes_of
 from kwatt.planning.layout import Layout, idle_npus, is_occupied
 from kwatt.units import Power, nearest
 
@@ -77,7 +78,7 @@ class Book:
         """Note what a service asks for and holds now; None: it is gone."""
         before = self._entries.get(key)
         if before and service and before.holding is holding:
-            changes = changes_of(before.rows, (service,))
+            changes = changes_of(before.placements, (service,))
             self._exchange(before, before._replace(service=service, changes=changes))
             return
         after = _entry(self._layout, service, holding) if service and holding else None
@@ -202,7 +203,7 @@ class Book:
 def _entry(layout: Layout, service: Service, holding: Holding) -> _Entry:
     rows = rows_of(layout, {service.key: (holding,)})
     placements = tuple(row.placement for row in rows)
-    changes = changes_of(rows, (service,))
+    changes = changes_of(placements, (service,))
     return _Entry(service, holding, rows, placements, lines_of(placements), changes)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from kwatt.model.keys import Variant
 from kwatt.model.plan import Bound, Totals
 from kwatt.model.snapshot import Service
-from kwatt.planning.accounting import rows_of, totals_of
+from kwatt.planning.accounting import drawn_by, rows_of
 from kwatt.planning.capacity import Capacity, capacity_of, is_at_home, pools_of, tightest
 from kwatt.planning.columns import SCALE, Columns, are_exact, columns_of
 from kwatt.planning.draft import Draft
@@ -232,7 +232,7 @@ def _drawn_without(draft: Draft) -> int:
         for key, holdings in draft.holdings.items()
         if any(holding.option is None for holding in holdings)
     }
-    return totals_of(draft.layout, rows_of(draft.layout, held), (), {}).draw.milliwatts
+    return drawn_by(draft.layout, rows_of(draft.layout, held)).milliwatts
 
 
 def _wants(draft: Draft) -> list[Want]:

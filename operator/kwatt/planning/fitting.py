@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from kwatt.planning.bins import Bins, NodePool, Piece
 from kwatt.planning.closed import ClosedNodes
-from kwatt.planning.layout import Ints
+from kwatt.planning.layout import Ints, Layout
+from kwatt.planning.ledger import Ledger
 
 
 class FittingBins(Bins):
     """Bins that know at any time which open nodes have how many NPUs free."""
+
+    def __init__(self, layout: Layout, ledger: Ledger) -> None:
+        super().__init__(layout, ledger)
+        self._fitting: list[_FittingPool] = []  # as the pools are numbered
 
     def put(self, number: int, piece: Piece, count: int) -> None:
         """Put replicas on a node that takes them; a negative count takes them back."""
@@ -21,7 +26,17 @@ class FittingBins(Bins):
 
     def pool_over(self, nodes: Ints) -> NodePool:
         """Make a pool of some nodes."""
-        return _FittingPool(self, nodes)
+        pool = _FittingPool(self, nodes)
+        self._fitting.append(pool)
+        return pool
+
+    def sparsest(self, pool: int, most: int) -> list[int]:
+        """Return the open nodes of a pool that have most NPUs free, and that opening cost idle watts for."""
+        return self._fitting[pool].sparsest(most)
+
+    def has_holes(self, pool: int, number: int, sizes: Mapping[int, int]) -> bool:
+        """Tell whether open nodes but one have the NPUs for so many replicas of each size, by size."""
+        return self._fitting[pool].has_holes(self.npus[number], sizes)
 
 
 class _FittingPool(NodePool):
@@ -55,3 +70,27 @@ class _FittingPool(NodePool):
                 most = self.bins.fits(number, piece)
                 if most:
                     yield number, most
+
+    def sparsest(self, most: int) -> list[int]:
+        """Return the open nodes with most NPUs free, and that opening cost idle watts for."""
+        found: list[int] = []
+        for free in sorted(self._by_free, reverse=True):
+            found += [n for n in self._by_free[free] if self.bins.opening[n]][: most - len(found)]
+            if len(found) == most:
+                break
+        return found
+
+    def has_holes(self, without: int, sizes: Mapping[int, int]) -> bool:
+        """Tell whether the open nodes, without one that has so many NPUs free, have NPUs for replicas.
+
+        Those of each size fill up nodes with replicas of it or larger ones: exact where sizes divide
+        each other.
+        """
+        holes = {free: len(nodes) for free, nodes in self._by_free.items() if nodes}
+        holes[without] = holes.get(without, 0) - 1
+        needed = 0
+        for npus in sorted(sizes, reverse=True):
+            needed += npus * sizes[npus]
+            if sum(free // npus * npus * count for free, count in holes.items()) < needed:
+                return False
+        return True

@@ -15,12 +15,14 @@ from kwatt.model.keys import ServiceKey, Variant
 from kwatt.model.plan import Plan
 from kwatt.model.snapshot import Node, Service, Snapshot
 from kwatt.planning.book import Book
+from kwatt.planning.delta import NOT_COVERED, Delta
 from kwatt.planning.exact import MOST_SERVICES
 from kwatt.planning.horizons import horizons_of
 from kwatt.planning.plan import drafted, plan_of
-from kwatt.planning.standing import NOT_COVERED, Delta, Standing, standing_of
+from kwatt.planning.standing import Standing, standing_of
 
 MOST_CHANGED: Final = 20  # changed services up to which each is a step, or a 20th of all of them
+REPRICED_AFTER: Final = 1000  # steps after which prices are found anew: by then demand is another
 _UNPROVEN: Final = "services changed since the last bound was proven"
 
 
@@ -33,7 +35,10 @@ class _Memory(NamedTuple):
 
 
 class Planner:
-    """Plans one snapshot after the other. Replicas that were planned but do not run yet keep their nodes.
+    """Plans one snapshot after the other.
+
+    Replicas that were planned but do not run yet keep their nodes too, unless nothing of their service runs
+    and the room that a step leaves lets them draw less.
 
     Below `from_services` services nothing is remembered: small clusters are solved exactly, and that takes
     no time. Nor where moves may pay.
@@ -43,6 +48,7 @@ class Planner:
         self._from_services = from_services
         self._memory: _Memory | None = None
         self._book: Book | None = None
+        self._steps = 0  # since prices were found
         self._stale: set[ServiceKey] = set()  # changed by single steps, not in the book yet
 
     def plan(self, snapshot: Snapshot) -> Plan:
@@ -79,7 +85,7 @@ class Planner:
         is_plain = not made.unplaced and not horizons_of(snapshot)
         is_large = len(snapshot.services) >= self._from_services
         standing = standing_of(made.draft, made.market) if is_plain and is_large else None
-        self._book, self._stale = None, set()
+        self._book, self._stale, self._steps = None, set(), 0
         self._memory = _Memory(snapshot, planned, standing) if standing else None
         return planned
 
@@ -91,16 +97,22 @@ class Planner:
             return None
         if not any(news) and not self._stale:
             return memory.plan
-        asked = [service.key for service in (*news.gone, *news.changed)]
-        for service in news.gone:
-            standing.remove(service.key)
-        for service in news.changed:
-            if not standing.change(service).is_covered:
-                return None
         standing.services.update((service.key, service) for service in news.seen)
-        self._stale.update(asked, (service.key for service in news.seen))
+        standing.see(news.changed)
+        self._stale.update(service.key for service in news.seen)
+        for service in news.gone:
+            self._stale.update(standing.remove(service.key).after)
+        for service in news.changed:
+            delta = standing.change(service)
+            if not delta.is_covered:
+                return None
+            self._stale.update(delta.after)
+        self._steps += len(news.gone) + len(news.changed)
+        if self._steps >= REPRICED_AFTER:
+            standing.reprice()
+            self._steps = 0
         planned = self._written(memory).plan()
-        if asked or not memory.plan.bound:
+        if news.gone or news.changed or not memory.plan.bound:
             return replace(planned, unproven=_UNPROVEN)
         return replace(planned, bound=memory.plan.bound)
 

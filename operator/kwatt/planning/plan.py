@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from kwatt.model.keys import ServiceKey
 from kwatt.model.plan import Move, Plan, Unplaced
 from kwatt.model.snapshot import Service, Snapshot
-from kwatt.planning.accounting import budget_uses, hash_of, rows_of, served_by, totals_of
+from kwatt.planning.accounting import budget_uses, hash_of, loads_of, rows_of, served_by, totals_of
 from kwatt.planning.bound import bound_by_prices, bound_of
 from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.exact import improve_exactly
@@ -192,12 +192,13 @@ def _explain(draft: Draft, level: Iterable[Service], relaxed: int) -> list[Unpla
 def _plan_of(made: Drafted) -> Plan:
     draft = made.draft
     rows = rows_of(draft.layout, draft.holdings)
+    loads = loads_of(draft.layout, rows)
     placements = tuple(row.placement for row in rows)
     return Plan(
         placements=placements,
         unplaced=tuple(sorted(made.unplaced, key=lambda u: u.service)),
-        budgets=budget_uses(draft.layout, rows),
-        totals=totals_of(draft.layout, rows, draft.snapshot.services, served_by(rows)),
+        budgets=budget_uses(draft.layout, loads),
+        totals=totals_of(draft.layout, rows, loads, draft.snapshot.services, served_by(rows)),
         hash=hash_of(placements),
         moves=made.moves,
     )

@@ -8,39 +8,19 @@ everything has to decide.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import replace
 
 from kwatt.model.keys import ServiceKey
 from kwatt.model.snapshot import Service
-from kwatt.planning.bins import Counts, Piece, merged
+from kwatt.planning.bins import Piece, merged, only
 from kwatt.planning.capacity import is_at_home
+from kwatt.planning.delta import NOT_COVERED, Delta
 from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.fitting import FittingBins
 from kwatt.planning.newcomers import Market
 from kwatt.planning.options import Demand, Option
 from kwatt.planning.pricelist import Candidate, PriceList, price_list
-
-
-class Delta(NamedTuple):
-    """Holdings of the services that a step touched, before and after; None where there are none.
-
-    `is_covered` is False where somebody would be short, or could stay only by a closer look: then
-    nothing was changed, and everything has to be planned.
-    """
-
-    before: Mapping[ServiceKey, Holding | None] = {}
-    after: Mapping[ServiceKey, Holding | None] = {}
-    is_covered: bool = True
-
-    @property
-    def starts(self) -> int:
-        """Return how many replicas start."""
-        return sum(
-            started(self.before[key], holding) for key, holding in self.after.items() if holding
-        )
-
-
-NOT_COVERED = Delta(is_covered=False)
+from kwatt.planning.tidying import Displaced, returned, runs, tidied
 
 
 class Standing:
@@ -52,6 +32,7 @@ class Standing:
         self.services = {service.key: service for service in draft.snapshot.services}
         self.holdings = {key: holdings[0] for key, holdings in draft.holdings.items()}
         self.on_node: dict[int, set[ServiceKey]] = {}
+        self.displaced = Displaced()
         for key, holding in self.holdings.items():
             self._note(key, holding)
         self._prepare()
@@ -59,6 +40,20 @@ class Standing:
     def room(self) -> list[int]:
         """Return the headroom of each budget in milliwatts, with an unlimited entry behind the last."""
         return list(self.bins.room)
+
+    def see(self, services: Iterable[Service]) -> None:
+        """Note what runs of services by now, before any step: that stays."""
+        for service in services:
+            if known := self.services.get(service.key):
+                ran = replace(known, incumbents=service.incumbents, starting=service.starting)
+                self.services[service.key] = ran
+
+    def reprice(self) -> None:
+        """Find the prices of what services ask for by now; nobody moves by that."""
+        ordered = [self.services[key] for key in sorted(self.services)]
+        asking = tuple(replace(s, incumbents=()) if s.incumbents else s for s in ordered)
+        draft = Draft(replace(self._draft.snapshot, services=asking))
+        self._prices = price_list(draft, None) or self._prices
 
     def change(self, service: Service) -> Delta:
         """Serve a new service, or one that asks for something else now."""
@@ -69,14 +64,15 @@ class Standing:
         if after is None:
             return NOT_COVERED
         self.services[service.key] = service
-        return self.settle({service.key: before}, {service.key: after})
+        return self._tidied(self.settle({service.key: before}, {service.key: after}), service)
 
     def remove(self, key: ServiceKey) -> Delta:
         """Take everything back from a service that is gone."""
         before = self.holdings[key]
         self.take(before, before.counts)
-        del self.services[key]
-        return self.settle({key: before}, {key: None})
+        self.displaced.note(key, None)
+        service = self.services.pop(key)
+        return self._tidied(self.settle({key: before}, {key: None}), service)
 
     def lose(self, node: str) -> Delta:
         """Serve elsewhere what ran on a node that is gone; the node takes nothing any more."""
@@ -84,7 +80,7 @@ class Standing:
         lost = sorted(self.on_node.get(number, ()), key=self.order)
         before = {key: self.holdings[key] for key in lost}
         for key in lost:
-            self.take(before[key], only(before[key], number))
+            self.take(before[key], only(before[key].counts, number))
         self.bins.withdraw(number)
         after: dict[ServiceKey, Holding] = {}
         for key in lost:
@@ -128,7 +124,7 @@ class Standing:
         for key, holding in before.items():
             if key in after:
                 self.take(after[key], after[key].counts)
-            missing = holding.counts if key in after else only(holding, number)
+            missing = holding.counts if key in after else only(holding.counts, number)
             self.bins.restore(_piece_of(holding.demand), list(missing))
 
     def order(self, key: ServiceKey) -> tuple[int, int, ServiceKey]:
@@ -136,7 +132,8 @@ class Standing:
         return -self.holdings[key].demand.variant.npus, -self.services[key].priority, key
 
     def _served(self, service: Service, before: Holding | None) -> Holding | None:
-        best = self._prices.best(service, before.demand.variant if before else None)
+        kept = before.demand.variant if before and runs(service) else None
+        best = self._prices.best(service, kept)
         if best is None:
             return None
         if before is not None and best.option.variant == before.demand.variant:
@@ -144,8 +141,12 @@ class Standing:
                 return None
             grown = self._resized(service, before, best)
             if grown is not None:
+                self.displaced.note(service.key, None)
                 return grown
-        return self._moved(service, before, best)
+        moved = self._moved(service, before, best)
+        is_home = moved is None or moved.demand.variant == best.option.variant
+        self.displaced.note(service.key, None if is_home else best)
+        return moved
 
     def _resized(self, service: Service, before: Holding, wanted: Candidate) -> Holding | None:
         """Start or drop replicas of the same variant."""
@@ -166,9 +167,9 @@ class Standing:
         """Place all replicas anew, as the cheapest candidate that there is room for."""
         if before is not None:
             self.take(before, before.counts)
-        found = self._placed(service, best)
+        found = self.placed(service, best)
         if found is None:
-            others = (self._placed(service, c) for c in self._prices.candidates(service))
+            others = (self.placed(service, c) for c in self._prices.candidates(service))
             found = next((holding for holding in others if holding), None)
         if found is None and before is not None:
             self.bins.restore(_piece_of(before.demand), list(before.counts))
@@ -176,7 +177,7 @@ class Standing:
 
     def _replaced(self, service: Service, before: Holding, number: int) -> Holding | None:
         """Serve elsewhere what a service held on a node, which was taken back."""
-        missing = sum(count for _, count in only(before, number))
+        missing = sum(count for _, count in only(before.counts, number))
         left = tuple(c for c in before.counts if c[0] != number)
         rest = Holding(before.demand, before.option, left)
         if before.option is not None:
@@ -186,7 +187,7 @@ class Standing:
         best = self._prices.best(service, None)
         return self._moved(service, rest, best) if best else None
 
-    def _placed(self, service: Service, candidate: Candidate) -> Holding | None:
+    def placed(self, service: Service, candidate: Candidate) -> Holding | None:
         option = candidate.option
         counts = self.bins.place(self.piece(service, option), candidate.replicas)
         return Holding(option.demand, option, merged(counts)) if counts else None
@@ -215,6 +216,29 @@ class Standing:
         """Return what a replica takes, with the nodes that admit it."""
         pool = self.bins.pool(self._draft.pool(service, option.variant))
         return _piece_of(option.demand, pool)
+
+    def piece_of(self, key: ServiceKey) -> Piece:
+        """Return what a replica that a service holds takes, with the nodes that admit it."""
+        holding = self.holdings[key]
+        pool = self._draft.pool(self.services[key], holding.demand.variant)
+        return _piece_of(holding.demand, self.bins.pool(pool))
+
+    def _tidied(self, delta: Delta, service: Service) -> Delta:
+        """Let others, nothing of which runs, have the room that a step left, and close nodes."""
+        left = [h.demand.variant for h in delta.before.values() if h]
+        home = returned(self, ((variant.npu_class, variant.resource) for variant in left))
+        held = [
+            (service, h.demand.variant)
+            for h in (*delta.before.values(), *delta.after.values())
+            if h
+        ]
+        held += [(self.services[key], h.demand.variant) for key, h in home.before.items()]
+        pools = (self.bins.pool(self._draft.pool(*one)) for one in held)
+        closed = tidied(self, dict.fromkeys(pools))
+        return Delta(
+            {**closed.before, **home.before, **delta.before},
+            {**delta.after, **home.after, **closed.after},
+        )
 
     def take(self, holding: Holding, counts: Sequence[tuple[int, int]]) -> None:
         """Take some replicas of a holding off their nodes."""
@@ -257,19 +281,6 @@ def standing_of(draft: Draft, market: Market | None) -> Standing | None:
             return None
     prices = price_list(draft, market)
     return Standing(draft, prices) if prices else None
-
-
-def started(before: Holding | None, after: Holding) -> int:
-    """Return how many replicas of a holding did not run before where they run now."""
-    if before is None or before.demand.variant != after.demand.variant:
-        return after.replicas
-    ran = dict(before.counts)
-    return sum(max(0, count - ran.get(number, 0)) for number, count in after.counts)
-
-
-def only(holding: Holding, number: int) -> Counts:
-    """Return the replicas of a holding on one node."""
-    return [place for place in holding.counts if place[0] == number]
 
 
 def _piece_of(demand: Demand, pool: int = -1) -> Piece:

@@ -42,13 +42,42 @@ def test_a_grown_service_gets_more_and_nobody_else_is_touched() -> None:
     assert after.unproven
 
 
-def test_replicas_planned_before_keep_their_nodes_although_they_do_not_run_yet() -> None:
+def test_replicas_planned_before_keep_their_nodes_once_one_of_them_runs() -> None:
+    planner = Planner(from_services=0)
+    before = planner.plan(world(b.service("parking", 300), b.service(target=300)))
+
+    running = (b.incumbent(min(places(before)["traffic"]), 1),)
+    after = planner.plan(world(b.service(target=300, incumbents=running)))
+
+    assert len(places(before)["traffic"]) == 2
+    assert places(after)["traffic"] == places(before)["traffic"]
+
+
+def test_a_node_is_emptied_while_nothing_of_its_services_runs() -> None:
     planner = Planner(from_services=0)
     before = planner.plan(world(b.service("parking", 300), b.service(target=300)))
 
     after = planner.plan(world(b.service(target=300)))
 
-    assert places(after)["traffic"] == places(before)["traffic"]
+    assert len(places(before)["traffic"]) == 2
+    assert list(places(after)["traffic"].values()) == [3]
+
+
+def test_a_service_without_room_comes_home_once_there_is_some() -> None:
+    planner = Planner(from_services=0)
+    both = b.profile(b.point(100, 60), b.point(100, 160, npu_class="rngd"))
+    ground = b.snapshot(
+        nodes=[b.node("n1", 4), b.node("r1", 4, "rngd")],
+        classes=[b.npu_class(), b.npu_class("rngd", most=200)],
+        profiles=[both],
+    )
+
+    def planned(*services: Service) -> set[str]:
+        return set(places(planner.plan(replace(ground, services=services)))["traffic"])
+
+    assert planned(b.service("parking", 300), b.service(target=100)) == {"n1"}
+    assert planned(b.service("parking", 300), b.service(target=200)) == {"r1"}
+    assert planned(b.service("parking", 200), b.service(target=200)) == {"n1"}
 
 
 def test_a_shrunk_service_leaves_the_node_that_is_emptied_soonest() -> None:
