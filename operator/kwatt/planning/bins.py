@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from kwatt.planning.closed import ClosedNodes
 from kwatt.planning.layout import UNLIMITED, Ints, Layout
 from kwatt.planning.ledger import Ledger, quota_needs
@@ -33,14 +36,23 @@ class Bins:
 
     `open` nodes cost nothing to put a replica on: they hold replicas, or draw the same when empty.
     `surcharges` are, by node, what an NPU there costs besides its draw because its budgets' watts are
-    scarce, in milliwatts; closed nodes are opened in the order of both.
+    scarce, in milliwatts; closed nodes are opened in the order of both, those that are `spare` last.
     """
 
-    def __init__(self, layout: Layout, ledger: Ledger, surcharges: Ints | None = None) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        ledger: Ledger,
+        surcharges: Ints | None = None,
+        spare: npt.NDArray[np.bool_] | None = None,
+    ) -> None:
         self.layout = layout
-        self.surcharges: list[int] = (
-            [0] * len(layout.nodes) if surcharges is None else surcharges.tolist()
-        )
+        none = np.zeros(len(layout.nodes), dtype=np.int64)
+        dear: Ints = none if surcharges is None else surcharges
+        last: Ints = none if spare is None else spare.astype(np.int64)
+        most = int(dear.max(initial=0)) + 1
+        self.surcharges: list[int] = (dear + most * last).tolist()
+        self.cells: list[int] = (layout.domain_numbers + len(layout.plain_rooms) * last).tolist()
         self.npus: list[int] = ledger.npus.tolist()
         self.cpu: list[int] = ledger.left["cpu"].tolist()
         self.memory: list[int] = ledger.left["memory"].tolist()

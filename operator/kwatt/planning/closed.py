@@ -17,11 +17,11 @@ _TOLERANCE = 16  # a domain whose watts per NPU changed by less than a 16th is a
 
 
 class ClosedNodes:
-    """The nodes of a pool that opening costs idle watts for, by the budgets over them."""
+    """The nodes of a pool that opening costs idle watts for, by the budgets over them; spare ones apart."""
 
     def __init__(self, bins: Bins, nodes: list[int]) -> None:
         self._bins = bins
-        self._domain = bins.layout.domain_numbers.tolist()
+        self._domain = bins.cells
         self._costs: list[int] = bins.layout.opening.tolist()
         self._closed: dict[int, list[tuple[int, int, int]]] = {}  # each, the larger node first
         self._npus: dict[int, int] = {}
