@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kwatt.planning.bins import Guide
 from kwatt.planning.capacity import Capacity
 from kwatt.planning.choice import Stock, chosen_at
 from kwatt.planning.columns import SCALE, Columns
@@ -36,16 +37,12 @@ _Floats = npt.NDArray[np.float64]
 
 
 class Allotment(NamedTuple):
-    """A column per service (`chosen`), what columns are `paid` and what there is of what they need.
-
-    By node: the milliwatts that an NPU is worth to others under its budgets, and whether it is `spare`.
-    """
+    """A column per service (`chosen`), what columns are `paid` and what there is of what they need."""
 
     chosen: Ints
     paid: Ints
     stock: Stock
-    surcharges: Ints
-    spare: npt.NDArray[np.bool_]
+    guide: Guide
 
 
 def allotted(capacity: Capacity, relaxation: Relaxation, prices: Prices, before: Ints) -> Allotment:
@@ -70,7 +67,8 @@ def allotted(capacity: Capacity, relaxation: Relaxation, prices: Prices, before:
     surcharges = np.rint(value * by_node(capacity, each) / _STEP) * _STEP
     npus = _by_kind(columns.kind[chosen], columns.npus[chosen], len(each))
     spare = _spare(capacity, shares, each, npus)
-    return Allotment(chosen, paid, stock, surcharges.astype(np.int64), spare)
+    guide = Guide(surcharges.astype(np.int64), spare, _planned(capacity, shares, spare))
+    return Allotment(chosen, paid, stock, guide)
 
 
 def do_budgets_bind(capacity: Capacity, columns: Columns, chosen: Ints) -> bool:
@@ -97,7 +95,7 @@ def _spare(
     Where too few would be left, cells with few watts get those that reserve less, as there are `npus` to seat.
     """
     pools, watts = shares.pools
-    usable = _usable(capacity, pools)
+    usable = _usable(capacity, pools, capacity.kind >= 0)
     kinds = pools % len(each)
     watts_of_npu, wanted = np.maximum(1.0, each), np.zeros(len(pools))
     for _ in range(_ROUNDS):
@@ -120,10 +118,19 @@ def _beyond(capacity: Capacity, pools: Ints, wanted: _Floats) -> npt.NDArray[np.
     return beyond
 
 
-def _usable(capacity: Capacity, pools: Ints) -> _Floats:
-    """Return the NPUs of each pool."""
+def _planned(capacity: Capacity, shares: Shares, spare: npt.NDArray[np.bool_]) -> Ints:
+    """Return the milliwatts of each pool by node, in proportion to NPUs, spare nodes left out."""
+    pools, watts = shares.pools
+    each = watts / np.maximum(1.0, _usable(capacity, pools, ~spare))
+    place = np.minimum(np.searchsorted(pools, pools_of_nodes(capacity)), len(pools) - 1)
+    used = (capacity.kind >= 0) & ~spare
+    return np.where(used, np.floor(each[place] * capacity.usable), 0).astype(np.int64)
+
+
+def _usable(capacity: Capacity, pools: Ints, which: npt.NDArray[np.bool_]) -> _Floats:
+    """Return the NPUs of each pool on the nodes told by `which`."""
     numbers = pools_of_nodes(capacity)
-    known = numbers >= 0
+    known = (numbers >= 0) & which
     place = np.searchsorted(pools, numbers[known])
     npus = np.bincount(place, weights=capacity.usable[known], minlength=len(pools))
     return npus.astype(np.float64)

@@ -31,28 +31,39 @@ class Piece(NamedTuple):
     demand: Demand
 
 
+class Guide(NamedTuple):
+    """Advice for opening nodes where watts are scarce, all by node.
+
+    `surcharges` are the milliwatts that an NPU costs besides its draw, as its budgets' watts are worth
+    something to others. Nodes that are `spare` come last. `planned` are milliwatts, those of spare nodes 0.
+    """
+
+    surcharges: Ints
+    spare: npt.NDArray[np.bool_]
+    planned: Ints
+
+
 class Bins:
     """What is left, as lists by node and by budget; `pools` are the node lists that pieces point to.
 
     `open` nodes cost nothing to put a replica on: they hold replicas, or draw the same when empty.
-    `surcharges` are, by node, what an NPU there costs besides its draw because its budgets' watts are
-    scarce, in milliwatts; closed nodes are opened in the order of both, those that are `spare` last.
+    Closed nodes are opened in the order of what they cost, surcharges included.
     """
 
-    def __init__(
-        self,
-        layout: Layout,
-        ledger: Ledger,
-        surcharges: Ints | None = None,
-        spare: npt.NDArray[np.bool_] | None = None,
-    ) -> None:
+    def __init__(self, layout: Layout, ledger: Ledger, guide: Guide | None = None) -> None:
         self.layout = layout
         none = np.zeros(len(layout.nodes), dtype=np.int64)
-        dear: Ints = none if surcharges is None else surcharges
-        last: Ints = none if spare is None else spare.astype(np.int64)
-        most = int(dear.max(initial=0)) + 1
-        self.surcharges: list[int] = (dear + most * last).tolist()
-        self.cells: list[int] = (layout.domain_numbers + len(layout.plain_rooms) * last).tolist()
+        guide = guide or Guide(none, none != 0, none)
+        most = int(guide.surcharges.max(initial=0)) + 1
+        self.surcharges: list[int] = (guide.surcharges + most * guide.spare).tolist()
+        self.cells: list[int] = (
+            layout.domain_numbers + len(layout.plain_rooms) * guide.spare
+        ).tolist()
+        self.planned: list[int] = guide.planned.tolist()
+        self._domain: list[int] = layout.domain_numbers.tolist()
+        self._promised: list[int] = [0] * len(layout.plain_rooms)
+        for number, watts in enumerate(self.planned):
+            self._promised[self._domain[number]] += watts
         self.npus: list[int] = ledger.npus.tolist()
         self.cpu: list[int] = ledger.left["cpu"].tolist()
         self.memory: list[int] = ledger.left["memory"].tolist()
@@ -120,6 +131,7 @@ class Bins:
             self.room[budget] -= watts
         changed = (before == 0) != (before + count == 0)
         if changed and self.opening[number]:
+            self._promise(number, 1 if before else -1)
             opened = self.opening[number] if before == 0 else -self.opening[number]
             self.opened += opened
             watts += opened
@@ -129,6 +141,13 @@ class Bins:
         if count < 0 or changed:
             for pool in self._of_node.get(number, ()):
                 pool.offer(number)
+
+    def promised_at(self, number: int) -> int:
+        """Return the milliwatts planned for closed nodes under the budgets over a node."""
+        return self._promised[self._domain[number]]
+
+    def _promise(self, number: int, sign: int) -> None:
+        self._promised[self._domain[number]] += sign * self.planned[number]
 
     def place(self, piece: Piece, replicas: int, *, may_open: bool = True) -> Counts | None:
         """Put all replicas somewhere, open nodes first, or change nothing and return None."""

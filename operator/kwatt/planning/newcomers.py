@@ -96,7 +96,7 @@ def _packed(
     found, before = [], chosen
     for _ in range(_DEALS):
         allotment = allotted(capacity, relaxation, prices, before)
-        bins = Bins(draft.layout, draft.crowd, allotment.surcharges, allotment.spare)
+        bins = Bins(draft.layout, draft.crowd, allotment.guide)
         found.append(seated(bins, allotment[:3], densely=True))
         if len(columns.starts) > MANY and len(found[0].seats) == len(columns.starts):
             return found[0]
