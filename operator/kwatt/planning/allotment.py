@@ -11,11 +11,11 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kwatt.planning.bins import Guide
 from kwatt.planning.capacity import Capacity
 from kwatt.planning.choice import Stock, chosen_at
 from kwatt.planning.columns import SCALE, Columns
-from kwatt.planning.lagrangian import Prices, Relaxation
+from kwatt.planning.guide import Guide
+from kwatt.planning.lagrangian import Prices, Relaxation, sum_of
 from kwatt.planning.layout import Ints
 from kwatt.planning.prices import ascended
 from kwatt.planning.shares import (
@@ -37,12 +37,16 @@ _Floats = npt.NDArray[np.float64]
 
 
 class Allotment(NamedTuple):
-    """A column per service (`chosen`), what columns are `paid` and what there is of what they need."""
+    """A column per service (`chosen`), what columns are `paid` and what there is of what they need.
+
+    `cost` is that of the chosen columns, with the idle draw of the NPUs they take.
+    """
 
     chosen: Ints
     paid: Ints
     stock: Stock
     guide: Guide
+    cost: int
 
 
 def allotted(capacity: Capacity, relaxation: Relaxation, prices: Prices, before: Ints) -> Allotment:
@@ -68,7 +72,7 @@ def allotted(capacity: Capacity, relaxation: Relaxation, prices: Prices, before:
     npus = _by_kind(columns.kind[chosen], columns.npus[chosen], len(each))
     spare = _spare(capacity, shares, each, npus)
     guide = Guide(surcharges.astype(np.int64), spare, _planned(capacity, shares, spare))
-    return Allotment(chosen, paid, stock, guide)
+    return Allotment(chosen, paid, stock, guide, sum_of(columns.cost[chosen]))
 
 
 def do_budgets_bind(capacity: Capacity, columns: Columns, chosen: Ints) -> bool:

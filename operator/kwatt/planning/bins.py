@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from kwatt.planning.closed import ClosedNodes
+from kwatt.planning.guide import Guide
 from kwatt.planning.layout import UNLIMITED, Ints, Layout
 from kwatt.planning.ledger import Ledger, quota_needs
 from kwatt.planning.options import Demand
@@ -29,18 +29,6 @@ class Piece(NamedTuple):
     cpu: int
     memory: int
     demand: Demand
-
-
-class Guide(NamedTuple):
-    """Advice for opening nodes where watts are scarce, all by node.
-
-    `surcharges` are the milliwatts that an NPU costs besides its draw, as its budgets' watts are worth
-    something to others. Nodes that are `spare` come last. `planned` are milliwatts, those of spare nodes 0.
-    """
-
-    surcharges: Ints
-    spare: npt.NDArray[np.bool_]
-    planned: Ints
 
 
 class Bins:

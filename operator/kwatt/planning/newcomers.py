@@ -7,6 +7,7 @@ Nobody who runs is touched, and a service is placed in full or left alone: what 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from kwatt.planning.choice import Stock, chosen_at
 from kwatt.planning.columns import Columns, are_exact, columns_of
 from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.emptying import improve
+from kwatt.planning.guide import Guide, unplanned
 from kwatt.planning.lagrangian import (
     Prices,
     Relaxation,
@@ -35,7 +37,11 @@ from kwatt.planning.pieces import Pieces
 from kwatt.planning.prices import names_of, prices_of
 
 _DEALS: Final = 2  # how often the watts of budgets over others are dealt out, by the choice before
-MANY: Final = 2000  # services from which on one packing is near enough to the best
+_STEPS: Final = (16, 4)  # of densities that count as alike, from one to its double
+_NEAR: Final = (
+    200  # a packing that costs by less than this part more than without waste is the best
+)
+MANY: Final = 2000  # services beyond which watts are dealt out once
 
 
 class Market(NamedTuple):
@@ -76,32 +82,33 @@ def _packed(
 ) -> Packing:
     """Seat all services; where budgets bind, at prices that know of them. Return the best packing.
 
-    The more services, the less the way of packing matters, and the more it takes: many are packed once.
+    Ways of packing are tried until one costs hardly more than what was chosen would cost without waste.
     """
     columns, paid, stock = relaxation.columns, paid_at(relaxation, prices), _stock(relaxation)
-    chosen = chosen_at(columns, paid, stock)
+    everybody, plain = len(columns.starts), chosen_at(columns, paid, stock)
 
-    def seated(bins: Bins, choice: tuple[Ints, Ints, Stock], *, densely: bool = False) -> Packing:
-        to_seat, at, of_stock = choice
-        packing = Packing(bins, columns, pieces, at, of_stock, dense_first=densely)
-        packing.seat_anyhow(packing.make_room(to_seat, of_stock))
+    def seated(choice: tuple[Ints, Ints, Stock], guide: Guide | None, steps: int) -> Packing:
+        chosen, at, of_stock = choice
+        bins = Bins(draft.layout, draft.crowd, guide)
+        packing = Packing(bins, columns, pieces, at, of_stock, steps=steps)
+        packing.seat_anyhow(packing.make_room(chosen, of_stock))
         improve(packing)
         return packing
 
-    def plainly() -> Packing:
-        return seated(Bins(draft.layout, draft.crowd), (chosen, paid, stock))
-
-    if not do_budgets_bind(capacity, columns, chosen):
-        return plainly()
-    found, before = [], chosen
-    for _ in range(_DEALS):
+    if not do_budgets_bind(capacity, columns, plain):
+        return seated((plain, paid, stock), None, 0)
+    found, before = [], plain
+    for _ in range(_DEALS if everybody <= MANY else 1):
         allotment = allotted(capacity, relaxation, prices, before)
-        bins = Bins(draft.layout, draft.crowd, allotment.guide)
-        found.append(seated(bins, allotment[:3], densely=True))
-        if len(columns.starts) > MANY and len(found[0].seats) == len(columns.starts):
-            return found[0]
+        most = allotment.cost + allotment.cost // _NEAR
+        for guide, steps in product((allotment.guide, unplanned(allotment.guide)), _STEPS):
+            found.append(seated(allotment[:3], guide, steps))
+            if len(found[-1].seats) == everybody and found[-1].cost <= most:
+                return found[-1]
         before = allotment.chosen
-    return min([*found, plainly()], key=lambda packing: (-len(packing.seats), packing.cost))
+    if everybody <= MANY or all(len(packing.seats) < everybody for packing in found):
+        found.append(seated((plain, paid, stock), None, 0))
+    return min(found, key=lambda packing: (-len(packing.seats), packing.cost))
 
 
 def _stock(relaxation: Relaxation) -> Stock:
