@@ -49,14 +49,17 @@ class Allotment(NamedTuple):
     cost: int
 
 
-def allotted(capacity: Capacity, relaxation: Relaxation, prices: Prices, before: Ints) -> Allotment:
+def allotted(
+    capacity: Capacity, relaxation: Relaxation, prices: Prices, before: Ints, waste: int
+) -> Allotment:
     """Choose within budgets that bind; those over others are dealt out by the choice `before`.
 
-    `prices` are those without budgets.
+    `prices` are those without budgets. `waste` thousandths of the watts are left out.
     """
     problem = with_idle(relaxation, capacity)
     columns = problem.columns
-    shares = Shares(capacity, problem, rooms_of_cells(capacity, columns, before))
+    rooms = rooms_of_cells(capacity, columns, before)
+    shares = Shares(capacity, problem, rooms - waste * (rooms // 1000))
     first = np.array([getattr(prices, name) for name in shares.names])
     first[0] = np.maximum(0, first[0] - SCALE * idle_of(capacity, relaxation.kinds))
     price = ascended(columns, shares, first, _PRECISION)

@@ -44,9 +44,8 @@ class Bins:
         guide = guide or Guide(none, none != 0, none)
         most = int(guide.surcharges.max(initial=0)) + 1
         self.surcharges: list[int] = (guide.surcharges + most * guide.spare).tolist()
-        self.cells: list[int] = (
-            layout.domain_numbers + len(layout.plain_rooms) * guide.spare
-        ).tolist()
+        cells = layout.domain_numbers + len(layout.plain_rooms) * guide.spare
+        self.cells: list[int] = cells.tolist()
         self.planned: list[int] = guide.planned.tolist()
         self._domain: list[int] = layout.domain_numbers.tolist()
         self._promised: list[int] = [0] * len(layout.plain_rooms)
@@ -119,7 +118,7 @@ class Bins:
             self.room[budget] -= watts
         changed = (before == 0) != (before + count == 0)
         if changed and self.opening[number]:
-            self._promise(number, 1 if before else -1)
+            self._promised[self._domain[number]] += self.planned[number] * (1 if before else -1)
             opened = self.opening[number] if before == 0 else -self.opening[number]
             self.opened += opened
             watts += opened
@@ -133,9 +132,6 @@ class Bins:
     def promised_at(self, number: int) -> int:
         """Return the milliwatts planned for closed nodes under the budgets over a node."""
         return self._promised[self._domain[number]]
-
-    def _promise(self, number: int, sign: int) -> None:
-        self._promised[self._domain[number]] += sign * self.planned[number]
 
     def place(self, piece: Piece, replicas: int, *, may_open: bool = True) -> Counts | None:
         """Put all replicas somewhere, open nodes first, or change nothing and return None."""

@@ -20,8 +20,3 @@ class Guide(NamedTuple):
     surcharges: Ints
     spare: npt.NDArray[np.bool_]
     planned: Ints
-
-
-def unplanned(guide: Guide) -> Guide:
-    """Return the guide without plans for the watts of closed nodes."""
-    return guide._replace(planned=np.zeros_like(guide.planned))

@@ -7,7 +7,6 @@ Nobody who runs is touched, and a service is placed in full or left alone: what 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -22,7 +21,7 @@ from kwatt.planning.choice import Stock, chosen_at
 from kwatt.planning.columns import Columns, are_exact, columns_of
 from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.emptying import improve
-from kwatt.planning.guide import Guide, unplanned
+from kwatt.planning.guide import Guide
 from kwatt.planning.lagrangian import (
     Prices,
     Relaxation,
@@ -36,12 +35,14 @@ from kwatt.planning.pairs import Want
 from kwatt.planning.pieces import Pieces
 from kwatt.planning.prices import names_of, prices_of
 
-_DEALS: Final = 2  # how often the watts of budgets over others are dealt out, by the choice before
+_WASTES: Final = (0, 15, 30)  # thousandths of watts that nodes filled in part are taken to waste
 _STEPS: Final = (16, 4)  # of densities that count as alike, from one to its double
 _NEAR: Final = (
     200  # a packing that costs by less than this part more than without waste is the best
 )
-MANY: Final = 2000  # services beyond which watts are dealt out once
+MANY: Final = (
+    2000  # services beyond which a way that leaves watts aside is tried for want of seats alone
+)
 
 
 class Market(NamedTuple):
@@ -98,11 +99,11 @@ def _packed(
     if not do_budgets_bind(capacity, columns, plain):
         return seated((plain, paid, stock), None, 0)
     found, before = [], plain
-    for _ in range(_DEALS if everybody <= MANY else 1):
-        allotment = allotted(capacity, relaxation, prices, before)
+    for waste in _WASTES:
+        allotment = allotted(capacity, relaxation, prices, before, waste)
         most = allotment.cost + allotment.cost // _NEAR
-        for guide, steps in product((allotment.guide, unplanned(allotment.guide)), _STEPS):
-            found.append(seated(allotment[:3], guide, steps))
+        for steps in _STEPS:
+            found.append(seated(allotment[:3], allotment.guide, steps))
             if len(found[-1].seats) == everybody and found[-1].cost <= most:
                 return found[-1]
         before = allotment.chosen
