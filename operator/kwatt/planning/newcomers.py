@@ -37,6 +37,7 @@ from kwatt.planning.prices import names_of, prices_of
 
 _WASTES: Final = (0, 15, 30)  # thousandths of watts that nodes filled in part are taken to waste
 _STEPS: Final = (16, 4)  # of densities that count as alike, from one to its double
+_FEW: Final = 50  # where more than this part of the services find no seat, no other waste is tried
 _NEAR: Final = (
     200  # a packing that costs by less than this part more than without waste is the best
 )
@@ -106,6 +107,8 @@ def _packed(
             found.append(seated(allotment[:3], allotment.guide, steps))
             if len(found[-1].seats) == everybody and found[-1].cost <= most:
                 return found[-1]
+        if max(len(packing.seats) for packing in found) < everybody - everybody // _FEW:
+            break  # there are too few watts for all, however they are packed
         before = allotment.chosen
     if everybody <= MANY or all(len(packing.seats) < everybody for packing in found):
         found.append(seated((plain, paid, stock), None, 0))
