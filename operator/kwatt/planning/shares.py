@@ -45,6 +45,7 @@ class Shares:
             [[1000 * watts / npus for watts, npus in both] for both in relaxation.densities]
         )
         self._least = np.maximum(1.0, reserved[:, 0])
+        reserved = np.maximum(1.0, reserved)  # what draws nothing holds NPUs all the same
         least, most = (reserved[pools % self.kinds, end] * usable for end in (0, 1))
         self._size = np.rint(np.concatenate([least, most - least])).astype(np.int64)
         self._each = np.concatenate([usable / np.maximum(1, self._size[: len(pools)]), 0 * usable])
