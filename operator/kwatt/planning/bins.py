@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
+
 from kwatt.planning.closed import ClosedNodes
+from kwatt.planning.guide import Guide
 from kwatt.planning.layout import UNLIMITED, Ints, Layout
 from kwatt.planning.ledger import Ledger, quota_needs
 from kwatt.planning.options import Demand
@@ -32,15 +35,22 @@ class Bins:
     """What is left, as lists by node and by budget; `pools` are the node lists that pieces point to.
 
     `open` nodes cost nothing to put a replica on: they hold replicas, or draw the same when empty.
-    `surcharges` are, by node, what an NPU there costs besides its draw because its budgets' watts are
-    scarce, in milliwatts; closed nodes are opened in the order of both.
+    Closed nodes are opened in the order of what they cost, surcharges included.
     """
 
-    def __init__(self, layout: Layout, ledger: Ledger, surcharges: Ints | None = None) -> None:
+    def __init__(self, layout: Layout, ledger: Ledger, guide: Guide | None = None) -> None:
         self.layout = layout
-        self.surcharges: list[int] = (
-            [0] * len(layout.nodes) if surcharges is None else surcharges.tolist()
-        )
+        none = np.zeros(len(layout.nodes), dtype=np.int64)
+        guide = guide or Guide(none, none != 0, none)
+        most = int(guide.surcharges.max(initial=0)) + 1
+        self.surcharges: list[int] = (guide.surcharges + most * guide.spare).tolist()
+        cells = layout.domain_numbers + len(layout.plain_rooms) * guide.spare
+        self.cells: list[int] = cells.tolist()
+        self.planned: list[int] = guide.planned.tolist()
+        self._domain: list[int] = layout.domain_numbers.tolist()
+        self._promised: list[int] = [0] * len(layout.plain_rooms)
+        for number, watts in enumerate(self.planned):
+            self._promised[self._domain[number]] += watts
         self.npus: list[int] = ledger.npus.tolist()
         self.cpu: list[int] = ledger.left["cpu"].tolist()
         self.memory: list[int] = ledger.left["memory"].tolist()
@@ -108,6 +118,7 @@ class Bins:
             self.room[budget] -= watts
         changed = (before == 0) != (before + count == 0)
         if changed and self.opening[number]:
+            self._promised[self._domain[number]] += self.planned[number] * (1 if before else -1)
             opened = self.opening[number] if before == 0 else -self.opening[number]
             self.opened += opened
             watts += opened
@@ -117,6 +128,10 @@ class Bins:
         if count < 0 or changed:
             for pool in self._of_node.get(number, ()):
                 pool.offer(number)
+
+    def promised_at(self, number: int) -> int:
+        """Return the milliwatts planned for closed nodes under the budgets over a node."""
+        return self._promised[self._domain[number]]
 
     def place(self, piece: Piece, replicas: int, *, may_open: bool = True) -> Counts | None:
         """Put all replicas somewhere, open nodes first, or change nothing and return None."""

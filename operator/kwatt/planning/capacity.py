@@ -47,15 +47,14 @@ class Capacity:
 class Pool(NamedTuple):
     """Nodes that are alike for the bound. `budgets` and `off` point into the budgets that are considered.
 
-    `off` are those of `budgets` that count `opening` (milliwatts) for a node that is not empty. `cpu`,
-    `memory` and the whole `watts` dealt to it are 0 where they are left aside.
+    `off` are those of `budgets` that count `opening` (milliwatts) for a node that is not empty. `cpu` and
+    `memory` are 0 where they are left aside.
     """
 
     kind: int
     usable: int
     cpu: int
     memory: int
-    watts: int
     opening: int
     budgets: tuple[int, ...]
     off: tuple[int, ...]
@@ -118,12 +117,11 @@ def pools_of(
     *,
     whole: bool,
     hosts: bool = False,
-    dealt: Ints | None = None,
 ) -> tuple[Pool, ...]:
     """Return the nodes that can hold anything, alike ones together; other budgets are ignored.
 
     Unless `whole` nodes matter, each is so many nodes of one NPU where its opening can be split so. With
-    `hosts` their cpu and memory count, with `dealt` the watts of each, and nodes stay whole.
+    `hosts` their cpu and memory count, and nodes stay whole.
     """
     places = {budget: place for place, budget in enumerate(budgets)}
     used = np.flatnonzero((capacity.kind >= 0) & (capacity.usable > 0))
@@ -133,7 +131,6 @@ def pools_of(
         capacity.usable[used],
         capacity.cpu[used] if hosts else none,
         capacity.memory[used] if hosts else none,
-        none if dealt is None else dealt[used],
         capacity.opening[used],
     ]
     domains = [capacity.layout.domains[n] for n in used.tolist()] if budgets else none.tolist()
@@ -142,12 +139,12 @@ def pools_of(
     for (domain, *amounts), count in nodes.items():
         off = tuple(places[b] for b in domain.off if b in places) if budgets else ()
         over = (*off, *(places[b] for b in domain.plain if b in places)) if budgets else ()
-        kind, usable, cpu, memory, watts, opening = amounts
-        is_one = whole or hosts or dealt is not None or opening % usable
+        kind, usable, cpu, memory, opening = amounts
+        is_one = whole or hosts or opening % usable
         parts = 1 if is_one else usable
         charged = off if opening else ()
         size, cost = usable // parts, opening // parts
-        found[Pool(kind, size, cpu, memory, watts, cost, over, charged, 0)] += parts * count
+        found[Pool(kind, size, cpu, memory, cost, over, charged, 0)] += parts * count
     return tuple(pool._replace(nodes=nodes) for pool, nodes in sorted(found.items()))
 
 

@@ -13,19 +13,20 @@ if TYPE_CHECKING:
 
 _Key = tuple[int, int, int]  # cost per NPU, less the watts left per NPU, domain
 _MOST_LOOKED_AT = 4  # closed nodes of one domain, which mostly are alike
-_TOLERANCE = 16  # a domain whose watts per NPU changed by less than a 16th is as good as before
+_TOLERANCE = 64
 
 
 class ClosedNodes:
-    """The nodes of a pool that opening costs idle watts for, by the budgets over them."""
+    """The nodes of a pool that opening costs idle watts for, by the budgets over them; spare ones apart."""
 
     def __init__(self, bins: Bins, nodes: list[int]) -> None:
         self._bins = bins
-        self._domain = bins.layout.domain_numbers.tolist()
+        self._domain = bins.cells
         self._costs: list[int] = bins.layout.opening.tolist()
         self._closed: dict[int, list[tuple[int, int, int]]] = {}  # each, the larger node first
         self._npus: dict[int, int] = {}
         self._opening: dict[int, int] = {}
+        self._promised: dict[int, int] = {}
         self._members = set(nodes)
         self._known: set[int] = set()
         self._heap: list[_Key] = []
@@ -45,6 +46,8 @@ class ClosedNodes:
         sign = 1 if is_closed else -1
         self._npus[domain] = self._npus.get(domain, 0) + sign * self._size(number)
         self._opening[domain] = self._opening.get(domain, 0) + sign * self._costs[number]
+        promised = sign * bins.planned[number]
+        self._promised[domain] = self._promised.get(domain, 0) + promised
         if not is_closed:
             self._known.discard(number)
             return
@@ -126,7 +129,8 @@ class ClosedNodes:
         bins, npus = self._bins, max(1, self._npus[domain])
         rooms = [bins.room[budget] for budget in bins.plain[first]]
         rooms += [bins.room[budget] - self._opening[domain] for budget in bins.off[first]]
-        return self._closed[domain][0][0], -(min(rooms, default=0) // npus), domain
+        others = bins.promised_at(first) - self._promised[domain]
+        return self._closed[domain][0][0], -((min(rooms, default=0) - others) // npus), domain
 
     def _size(self, number: int) -> int:
         return self._bins.layout.nodes[number].npus_allocatable

@@ -15,7 +15,7 @@ columns it earns on its nodes, or more. So L is valid whatever the solver that f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -63,12 +63,6 @@ def relaxation_of(capacity: Capacity, columns: Columns, constant: int = 0) -> Re
         counts_nodes=False,
         counts_hosts=hosts,
     )
-
-
-def with_watts_dealt(relaxation: Relaxation, capacity: Capacity, dealt: Ints) -> Relaxation:
-    """Return the problem with the watts that are `dealt` to nodes."""
-    pools = pools_of(capacity, (), whole=False, hosts=relaxation.counts_hosts, dealt=dealt)
-    return replace(relaxation, pools=pools, counts_watts=True)
 
 
 def _hosts_may_bind(capacity: Capacity, columns: Columns) -> bool:

@@ -6,7 +6,7 @@ Nobody who runs is touched, and a service is placed in full or left alone: what 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -14,19 +14,19 @@ import numpy.typing as npt
 
 from kwatt.model.keys import ServiceKey
 from kwatt.model.snapshot import Service
-from kwatt.planning.allotment import surcharges_at, watts_of_nodes
+from kwatt.planning.allotment import allotted, do_budgets_bind
 from kwatt.planning.bins import Bins, merged
 from kwatt.planning.capacity import Capacity, free_capacity
 from kwatt.planning.choice import Stock, chosen_at
 from kwatt.planning.columns import Columns, are_exact, columns_of
 from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.emptying import improve
+from kwatt.planning.guide import Guide
 from kwatt.planning.lagrangian import (
     Prices,
     Relaxation,
     paid_at,
     relaxation_of,
-    with_watts_dealt,
 )
 from kwatt.planning.layout import Ints
 from kwatt.planning.options import option_as
@@ -35,8 +35,15 @@ from kwatt.planning.pairs import Want
 from kwatt.planning.pieces import Pieces
 from kwatt.planning.prices import names_of, prices_of
 
-_DEALS: Final = 2  # how often the watts of budgets are dealt out again, by the choice before
-MANY: Final = 2000  # services from which on one packing is near enough to the best
+_WASTES: Final = (0, 15, 30)  # thousandths of watts that nodes filled in part are taken to waste
+_STEPS: Final = (16, 4)  # of densities that count as alike, from one to its double
+_FEW: Final = 50  # where more than this part of the services find no seat, no other waste is tried
+_NEAR: Final = (
+    200  # a packing that costs by less than this part more than without waste is the best
+)
+MANY: Final = (
+    2000  # services beyond which a way that leaves watts aside is tried for want of seats alone
+)
 
 
 class Market(NamedTuple):
@@ -72,79 +79,47 @@ def place_newcomers(draft: Draft, services: Sequence[Service]) -> Market | None:
     return Market(relaxation, prices, is_all=columns is everything)
 
 
-class _Choice(NamedTuple):
-    """A column per service (`chosen`) and what columns are `paid` at prices; `watts` are those of a watt."""
-
-    chosen: Ints
-    paid: Ints
-    stock: Stock
-    watts: Ints
-
-
 def _packed(
     draft: Draft, capacity: Capacity, relaxation: Relaxation, prices: Prices, pieces: Pieces
 ) -> Packing:
     """Seat all services; where budgets bind, at prices that know of them. Return the best packing.
 
-    The more services, the less the way of packing matters, and the more it takes: many are packed once.
+    Ways of packing are tried until one costs hardly more than what was chosen would cost without waste.
     """
-    columns = relaxation.columns
-    plain = _choice_at(relaxation, prices)
-    dealt = _dealt_out(capacity, relaxation, plain)
+    columns, paid, stock = relaxation.columns, paid_at(relaxation, prices), _stock(relaxation)
+    everybody, plain = len(columns.starts), chosen_at(columns, paid, stock)
 
-    def seated(choice: _Choice, *, densely: bool = False) -> Packing:
-        surcharges = None
-        if densely:
-            surcharges = surcharges_at(capacity, columns, choice.chosen, choice.watts)
-        bins = Bins(draft.layout, draft.crowd, surcharges)
-        packing = Packing(bins, columns, pieces, choice.paid, choice.stock, dense_first=densely)
-        packing.seat_anyhow(packing.make_room(choice.chosen, choice.stock))
+    def seated(choice: tuple[Ints, Ints, Stock], guide: Guide | None, steps: int) -> Packing:
+        chosen, at, of_stock = choice
+        bins = Bins(draft.layout, draft.crowd, guide)
+        packing = Packing(bins, columns, pieces, at, of_stock, steps=steps)
+        packing.seat_anyhow(packing.make_room(chosen, of_stock))
         improve(packing)
         return packing
 
-    if dealt is None:
-        return seated(plain)
-    everybody = len(columns.starts)
-    densely = seated(dealt, densely=True)
-    if everybody > MANY and len(densely.seats) == everybody:
-        return densely
-    found = [seated(plain), seated(dealt)]
-    if len(densely.seats) == everybody:
-        found.append(densely)
-        found += [
-            seated(choice, densely=True) for choice in _dealt_again(capacity, relaxation, dealt)
-        ]
+    if not do_budgets_bind(capacity, columns, plain):
+        return seated((plain, paid, stock), None, 0)
+    found, before = [], plain
+    for waste in _WASTES:
+        allotment = allotted(capacity, relaxation, prices, before, waste)
+        most = allotment.cost + allotment.cost // _NEAR
+        for steps in _STEPS:
+            found.append(seated(allotment[:3], allotment.guide, steps))
+            if len(found[-1].seats) == everybody and found[-1].cost <= most:
+                return found[-1]
+        if max(len(packing.seats) for packing in found) < everybody - everybody // _FEW:
+            break  # there are too few watts for all, however they are packed
+        before = allotment.chosen
+    if everybody <= MANY or all(len(packing.seats) < everybody for packing in found):
+        found.append(seated((plain, paid, stock), None, 0))
     return min(found, key=lambda packing: (-len(packing.seats), packing.cost))
-
-
-def _choice_at(relaxation: Relaxation, prices: Prices) -> _Choice:
-    paid, stock = paid_at(relaxation, prices), _stock(relaxation)
-    return _Choice(chosen_at(relaxation.columns, paid, stock), paid, stock, prices.watts)
-
-
-def _dealt_out(capacity: Capacity, relaxation: Relaxation, before: _Choice) -> _Choice | None:
-    """Choose with the watts of budgets dealt out by the choice before; None where budgets don't bind."""
-    dealt = watts_of_nodes(capacity, relaxation.columns, before.chosen)
-    if dealt is None:
-        return None
-    with_watts = with_watts_dealt(relaxation, capacity, dealt)
-    return _choice_at(with_watts, prices_of(with_watts))
-
-
-def _dealt_again(capacity: Capacity, relaxation: Relaxation, choice: _Choice) -> Iterator[_Choice]:
-    for _ in range(_DEALS):
-        after = _dealt_out(capacity, relaxation, choice)
-        if after is None or (after.chosen == choice.chosen).all():
-            return
-        yield after
-        choice = after
 
 
 def _stock(relaxation: Relaxation) -> Stock:
     names = names_of(relaxation)
     amounts = np.zeros((len(names), relaxation.kinds), dtype=np.int64)
     for pool in relaxation.pools:
-        of_node = {"npus": pool.usable, "cpu": pool.cpu, "memory": pool.memory, "watts": pool.watts}
+        of_node = {"npus": pool.usable, "cpu": pool.cpu, "memory": pool.memory}
         amounts[:, pool.kind] += [of_node[name] * pool.nodes for name in names]
     return Stock(np.array([getattr(relaxation.columns, name) for name in names]), amounts)
 

@@ -16,7 +16,6 @@ from kwatt.planning.layout import Ints
 from kwatt.planning.pieces import Pieces
 
 _ROUNDS: Final = 6
-_STEPS: Final = 4  # of densities from one to its double; those of one step count as alike
 _FINE: Final = 2**30
 MOST_COLUMNS: Final = 16  # of a service that are tried, the cheapest at the prices first
 
@@ -32,8 +31,8 @@ class Seat(NamedTuple):
 class Packing:
     """Services (by number) that have a seat. Costs are in milliwatts x SCALE.
 
-    `paid` is what columns cost at the prices. With `dense_first` those that draw most per NPU are seated
-    first, where watts cost least, before larger ones: for budgets that bind.
+    `paid` is what columns cost at the prices. For budgets that bind those that draw most per NPU are seated
+    first, where watts cost least, before larger ones: by so many `steps` from a density to its double.
     """
 
     def __init__(
@@ -44,9 +43,9 @@ class Packing:
         paid: Ints,
         stock: Stock,
         *,
-        dense_first: bool = False,
+        steps: int = 0,
     ) -> None:
-        self._dense_first = dense_first
+        self._steps = steps
         self.bins, self.columns, self.paid = bins, columns, paid
         self._stock, self._shares = stock, _shares(columns, stock)
         self.seats: dict[int, Seat] = {}
@@ -116,7 +115,7 @@ class Packing:
         size = columns.menu.npus[columns.offer[chosen]]
         each = self._shares[chosen] // np.maximum(1, columns.replicas[chosen])
         dense = columns.watts[chosen] * 1024 // np.maximum(1, columns.npus[chosen])
-        about = np.floor(_STEPS * np.log2(np.maximum(1, dense))) * self._dense_first
+        about = np.floor(self._steps * np.log2(np.maximum(1, dense)))
         order = np.lexsort(
             (chosen, -columns.npus[chosen], -dense, -each, -size, -about, self._turn(chosen))
         )

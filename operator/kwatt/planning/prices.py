@@ -7,7 +7,7 @@ so is all that decides, so that every machine finds the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,8 @@ from kwatt.planning.layout import Ints
 KEPT: Final = 12  # columns per service that take part, those cheapest where no kind is full
 _ROUNDS: Final = 400
 _PATIENCE: Final = 8  # rounds without a better bound before the step shrinks
-_FIRST_STEP, _LEAST_STEP, _SHRINK = 0.3, 1e-3, 0.6
+_FIRST_STEP, LEAST_STEP, _SHRINK = 0.3, 1e-3, 0.6
+_PRECISION: Final = 10**7
 _NONE: Final = 2**61
 _LAST: Final = np.iinfo(np.int64).max
 _BLOCK: Final = 2048  # services whose columns are sorted together
@@ -28,23 +29,51 @@ _DEAREST: Final = 2**58  # what a column may cost at any price
 _Floats = npt.NDArray[np.float64]
 
 
+class Supply(Protocol):
+    """What there is at prices by resource (`names`) and kind, and what it earns."""
+
+    names: tuple[str, ...]
+
+    def earned(self, price: Ints) -> int:
+        """Return what all of it earns at most."""
+
+    def lack(self, price: Ints, used: Ints) -> _Floats:
+        """Return the share of each resource and kind that is lacking, below 0 where some is left over."""
+
+    def at_least_opening(self, price: _Floats) -> Ints:
+        """Return whole prices at which something may be had."""
+
+    def least_steps(self, typical: int) -> _Floats:
+        """Return, for a price near 0, from what size its steps are taken."""
+
+
 def prices_of(relaxation: Relaxation) -> Prices:
     """Return the prices of what nodes have at which the Lagrangian bound is highest, budgets left aside."""
     supply = _Supply(relaxation)
-    price = best = supply.at_least_opening(np.zeros((len(supply.names), relaxation.kinds)))
-    matrix = _Matrix(relaxation.columns, price, supply.names)
-    least = supply.least_steps(_typical(relaxation.columns))
+    first = np.zeros((len(supply.names), relaxation.kinds))
+    best = ascended(relaxation.columns, supply, supply.at_least_opening(first))
+    return prices_for(relaxation, **dict(zip(supply.names, best, strict=True)))
+
+
+def ascended(columns: Columns, supply: Supply, first: Ints, precision: int = _PRECISION) -> Ints:
+    """Return the prices, by resource and kind, of what there is at which the Lagrangian bound is highest.
+
+    The search starts at the prices `first`. What raises it by less than one part in `precision` does not count.
+    """
+    price = best = first
+    matrix = _Matrix(columns, price, supply.names)
+    least = supply.least_steps(_typical(columns))
     step, highest, stalled = _FIRST_STEP, None, 0
     for _ in range(_ROUNDS):
         value, used = matrix.cheapest(price)
         value -= supply.earned(price)
-        if highest is None or value > highest + abs(highest) // 10**7:
+        if highest is None or value > highest + abs(highest) // precision:
             highest, best, used_at_best, stalled = value, price, used, 0
         else:
             stalled += 1
             if stalled >= _PATIENCE:
                 step, stalled, price = step * _SHRINK, 0, best
-                if step < _LEAST_STEP:
+                if step < LEAST_STEP:
                     break
                 used = used_at_best
         lack = supply.lack(price, used)
@@ -52,7 +81,7 @@ def prices_of(relaxation: Relaxation) -> Prices:
             break
         raised = np.maximum(0.0, price + step * lack * np.maximum(price, least))
         price = np.minimum(supply.at_least_opening(raised), matrix.dearest)
-    return prices_for(relaxation, **dict(zip(supply.names, best, strict=True)))
+    return best
 
 
 def names_of(relaxation: Relaxation) -> tuple[str, ...]:
@@ -106,13 +135,12 @@ class _Supply:
     def __init__(self, relaxation: Relaxation) -> None:
         pools = relaxation.pools
         self.names = names_of(relaxation)
-        self._kinds = relaxation.kinds
+        self.kinds = relaxation.kinds
         self._kind = _vector([pool.kind for pool in pools])
         amounts = {
             "npus": [pool.usable for pool in pools],
             "cpu": [pool.cpu for pool in pools],
             "memory": [pool.memory for pool in pools],
-            "watts": [pool.watts for pool in pools],
         }
         self._amounts = np.array([amounts[name] for name in self.names], dtype=np.int64)
         self._opening = _vector([pool.opening for pool in pools]) * SCALE
@@ -135,16 +163,16 @@ class _Supply:
         opened = np.clip(needed.max(axis=0), 0, 1)
         supply = sure + opened * more
         share: _Floats = (used - supply) / np.maximum(1.0, np.maximum(used, sure + more))
-        return np.where(np.abs(share) < _LEAST_STEP, 0.0, share).clip(-1, 1)
+        return np.where(np.abs(share) < LEAST_STEP, 0.0, share).clip(-1, 1)
 
     def at_least_opening(self, price: _Floats) -> Ints:
         """Return prices raised so that, of each kind, the node that costs least to open pays for that."""
         earned = (price[:, self._kind] * self._amounts).sum(axis=0)
-        factor = np.full(self._kinds, np.inf)
+        factor = np.full(self.kinds, np.inf)
         np.minimum.at(factor, self._kind, self._opening / np.maximum(earned, 1e-9))
         raised = price * np.where(np.isfinite(factor), np.maximum(factor, 1.0), 1.0)
         unpriced = price.sum(axis=0) <= 0
-        first = np.full(self._kinds, np.inf)
+        first = np.full(self.kinds, np.inf)
         np.minimum.at(first, self._kind, self._opening / np.maximum(self._amounts[0], 1))
         raised[0] = np.where(unpriced, np.where(np.isfinite(first), first, 0.0), raised[0])
         raised[1:, unpriced] = 0.0
@@ -154,7 +182,7 @@ class _Supply:
     def least_steps(self, typical: int) -> _Floats:
         """Return, for a price near 0, from what size its steps are taken: an eighth of a node's worth."""
         worth = np.maximum(self._opening, typical * self._amounts[0])
-        each = np.zeros((len(self.names), self._kinds))
+        each = np.zeros((len(self.names), self.kinds))
         for number, amounts in enumerate(self._amounts):
             np.maximum.at(each[number], self._kind, worth / np.maximum(amounts, 1) / 8)
         return each + 1
@@ -167,7 +195,7 @@ class _Supply:
         """Return what the chosen pools have in all, by resource and kind."""
         weights = chosen * self._nodes
         rows = [
-            np.bincount(self._kind, weights=amounts * weights, minlength=self._kinds)
+            np.bincount(self._kind, weights=amounts * weights, minlength=self.kinds)
             for amounts in self._amounts
         ]
         return np.array(rows)
