@@ -22,6 +22,10 @@ bound, each on a fresh cluster. The rest is measured on the filled cluster besid
 watches the same kinds in Python, one thread per kind, and keeps nothing but versions (`bare.py`). Seconds
 of CPU are of processes: they can be compared where others took the cores; wall-clock seconds can't."""
 
+_THREE = """\
+Three of the writes for one replica more are the service's own: its Deployment, the release of the pod, its
+status. What nodes advertise and budgets tell is written once for all services on them, and comes on top."""
+
 
 def section(parts: list[Part]) -> list[str]:
     """Return the section as lines of markdown."""
@@ -33,7 +37,7 @@ def section(parts: list[Part]) -> list[str]:
         lines += [*_applying(by_name["plain"], by_name["kwatt"]), ""]
     for part in steady:
         lines += [f"**{_sizes(part)}**, at rest and when services change:", ""]
-        lines += [*_cpu(part), "", *_requests(part), ""]
+        lines += [*_cpu(part), "", *_requests(part), "", _THREE, ""]
     return lines
 
 
@@ -171,6 +175,19 @@ def _applying(plain: Part, kwatt: Part) -> Iterator[str]:
         for one in run["stages"]
     ]
     yield from table(("side", "stage", "count", "half, s", "last, s"), stages)
+    yield ""
+    yield _where_it_goes(plain["applying"]["cpu"], kwatt["applying"]["cpu"])
+
+
+def _where_it_goes(plain: dict[str, float], kwatt: dict[str, float]) -> str:
+    """Say who uses the CPU seconds that KWatt costs more."""
+    more = {name: seconds - plain.get(name, 0.0) for name, seconds in kwatt.items()}
+    first, second = sorted(more, key=lambda name: -more[name])[:2]
+    return (
+        f"Of the {sum(more.values()):.0f} CPU seconds more, {first} uses {more[first]:.0f} and {second} "
+        f"{more[second]:.0f}. The cores are busy on both sides, so seconds follow CPU seconds. Each pod is "
+        "patched once more, when it is released to its node; each service has a dry run and a status."
+    )
 
 
 def _cpu(part: Part) -> list[str]:
