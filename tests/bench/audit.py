@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 POLICY = """\
 apiVersion: audit.k8s.io/v1
@@ -57,7 +58,7 @@ class AuditLog:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._offset = 0
+        self._offsets: dict[int, int] = {}  # by inode
         self._writes: list[Write] = []
 
     def writes(self, since: float = 0.0) -> list[Write]:
@@ -71,13 +72,19 @@ class AuditLog:
         return [w for w in own if w.resource not in NO_CHANGES]
 
     def _read_on(self) -> None:
-        with self._path.open("rb") as log:
-            log.seek(self._offset)
-            lines = log.read().splitlines(keepends=True)
-        for line in lines:
+        """Read on; at 100 MB the API server renames the log after the time and begins a new one."""
+        rotated = sorted(self._path.parent.glob(f"{self._path.stem}-*{self._path.suffix}"))
+        for path in (*rotated, self._path):
+            with path.open("rb") as log:
+                self._read_file(log)
+
+    def _read_file(self, log: BinaryIO) -> None:
+        inode = os.fstat(log.fileno()).st_ino
+        log.seek(self._offsets.get(inode, 0))
+        for line in log:
             if not line.endswith(b"\n"):
                 break  # still being written
-            self._offset += len(line)
+            self._offsets[inode] = self._offsets.get(inode, 0) + len(line)
             self._writes.append(_parsed(json.loads(line)))
 
 
