@@ -9,6 +9,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -134,7 +135,11 @@ async def test_two_variants_run_at_once_and_one_of_them_goes_again(
 ) -> None:
     def where() -> list[str]:
         pods = kubectl.items("pods", "-n", team)
-        return sorted(pod["spec"].get("nodeName", "") for pod in pods)
+        return sorted(pod["spec"].get("nodeName", "") for pod in pods if is_ready(pod))
+
+    def is_ready(pod: dict[str, Any]) -> bool:
+        conditions = pod["status"].get("conditions") or ()
+        return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
     def weights() -> dict[str, int]:
         spec = kubectl.get("httproute", "cam", "-n", team)["spec"]
@@ -145,9 +150,11 @@ async def test_two_variants_run_at_once_and_one_of_them_goes_again(
 
     rounds = Rounds(client, team)
 
-    await rounds.until_quiet({ONE: 3, TWO: 1}, lambda: weights()[NAMES[TWO]] == 250)
+    await rounds.until_quiet(
+        {ONE: 3, TWO: 1},
+        lambda: where() == ["n1", "n1", "n1", "n2"] and weights()[NAMES[TWO]] == 250,
+    )
 
-    assert where() == ["n1", "n1", "n1", "n2"]
     assert weights() == {NAMES[ONE]: 750, NAMES[TWO]: 250}
     assert services() == {"cam", *NAMES.values()}
 

@@ -56,7 +56,8 @@ class Leadership:
             await ended.wait()
         finally:
             self._stopping.set()
-            self._cancel()
+            with contextlib.suppress(RuntimeError):  # the thread's loop has ended already
+                self._cancel()
             await ended.wait()
         if self._error is not None:
             raise self._error
