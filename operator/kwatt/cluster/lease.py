@@ -124,9 +124,7 @@ class Lease:
                 if current["spec"].get("holderIdentity") == self._candidate.identity:
                     await self._client.replace(self._path, _released(current))
                     _LOG.info("lease released identity=%s", self._candidate.identity)
-        except (
-            Exception
-        ) as error:  # the next leader waits until it ends; so after its rights went first
+        except Exception as error:  # as when the rights went first: the next leader waits
             reason = error or type(error).__name__
             _LOG.warning("lease not released wait=%gs error=%s", self._terms.lease, reason)
 

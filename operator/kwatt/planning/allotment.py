@@ -19,6 +19,7 @@ from kwatt.planning.lagrangian import Prices, Relaxation, sum_of
 from kwatt.planning.layout import Ints
 from kwatt.planning.prices import ascended
 from kwatt.planning.shares import (
+    LEAST_USE,
     Shares,
     by_node,
     idle_of,
@@ -27,7 +28,6 @@ from kwatt.planning.shares import (
     with_idle,
 )
 
-_LEAST_USE: Final = 0.125  # a kind that nobody takes so far counts as if taken to this part
 _STEP: Final = 500  # milliwatts: surcharges that differ by less are alike
 _TIGHT: Final = 0.97  # from this part of the watts on caps count: replicas come in whole numbers
 _ROUNDS: Final = 16
@@ -85,7 +85,7 @@ def do_budgets_bind(capacity: Capacity, columns: Columns, chosen: Ints) -> bool:
     watts = _by_kind(columns.kind[chosen], columns.watts[chosen], kinds)
     known = capacity.kind >= 0
     in_all = _by_kind(capacity.kind[known], capacity.usable[known], kinds)
-    use = np.clip(npus / np.maximum(1, in_all), _LEAST_USE, 1)
+    use = np.clip(npus / np.maximum(1, in_all), LEAST_USE, 1)
     wanted = capacity.usable * by_node(capacity, _densities(capacity, columns, chosen))
     dealt = _dealt(capacity, wanted, by_node(capacity, use))
     in_stock = np.bincount(capacity.kind[known], weights=dealt[known], minlength=kinds)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _Key = tuple[int, int, int]  # cost per NPU, less the watts left per NPU, domain
 _MOST_LOOKED_AT = 4  # closed nodes of one domain, which mostly are alike
-_TOLERANCE = 64
+_TOLERANCE = 64  # a domain whose watts per NPU changed by less than this part is as good as before
 
 
 class ClosedNodes:

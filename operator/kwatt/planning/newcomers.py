@@ -38,12 +38,8 @@ from kwatt.planning.prices import names_of, prices_of
 _WASTES: Final = (0, 15, 30)  # thousandths of watts that nodes filled in part are taken to waste
 _STEPS: Final = (16, 4)  # of densities that count as alike, from one to its double
 _FEW: Final = 50  # where more than this part of the services find no seat, no other waste is tried
-_NEAR: Final = (
-    200  # a packing that costs by less than this part more than without waste is the best
-)
-MANY: Final = (
-    2000  # services beyond which a way that leaves watts aside is tried for want of seats alone
-)
+_NEAR: Final = 200  # a packing that costs less than this part more than one without waste will do
+MANY: Final = 2000  # services; with more, watts are left aside only where seats were wanting
 
 
 class Market(NamedTuple):

@@ -20,7 +20,7 @@ from kwatt.planning.layout import Ints
 from kwatt.planning.prices import LEAST_STEP, names_of
 
 _KEPT: Final = 0.9  # of the mean of what was taken, in each round of the ascent
-_LEAST_USE: Final = 0.125  # a kind that nobody takes so far counts as if taken to this part
+LEAST_USE: Final = 0.125  # a kind that nobody takes so far counts as if taken to this part
 _ROUNDS: Final = 16
 
 _Floats = npt.NDArray[np.float64]
@@ -159,7 +159,7 @@ def rooms_of_cells(capacity: Capacity, columns: Columns, chosen: Ints) -> Ints:
     """
     layout, cell = capacity.layout, capacity.layout.domain_numbers
     most = _most_reserved(capacity, columns)
-    likely = np.maximum(most * _LEAST_USE, _reserved(capacity, columns, chosen))
+    likely = np.maximum(most * LEAST_USE, _reserved(capacity, columns, chosen))
     most_of_node, likely_of_node = (
         by_node(capacity, each) * capacity.usable for each in (most, likely)
     )

@@ -65,7 +65,7 @@ class Cycle:
         self._hash = ""
         self._memory = Memory()
         self._world = World()
-        self._generations: dict[str, int] = {}  # of own objects by uid, when the world was seen
+        self._own: dict[str, Written] = {}  # by uid, as they were when the world was seen
         self._planner = Planner()
         self._described: Described = Memo()
 
@@ -108,7 +108,10 @@ class Cycle:
         self, observation: Observation, planned: Plan, changes: Changes, now: datetime
     ) -> float | None:
         """Write the statuses that changed; return after how many seconds more are due."""
-        findings, own = self._findings(observation, planned, changes), list(self._observed())
+        findings, own = (
+            self._findings(observation, planned, changes),
+            list(self._observed(*OWN_KINDS)),
+        )
         size, reporter = len(observation.snapshot.services), self._parts.reporter
         statuses = await aside(size, status_changes, own, findings, now, self._described)
         later = await reporter.report(statuses, _brought_on(observation.snapshot, changes))
@@ -131,7 +134,7 @@ class Cycle:
         invalid = {(one.uid, one.generation) for one in observation.invalid}
         usable = [
             owner
-            for owner in store.own("InferenceService")
+            for owner in self._observed("InferenceService")
             if (owner.uid, owner.generation) not in invalid
             or (owner.uid, owner.generation) in validator.verdicts
         ]
@@ -160,24 +163,23 @@ class Cycle:
 
     def _look(self) -> World:
         store = self._parts.store
-        self._generations = {
-            own.uid: own.generation for kind in OWN_KINDS for own in store.own(kind)
-        }
+        self._own = {own.uid: own for kind in OWN_KINDS for own in store.own(kind)}
         return store.world(self._parts.validator.verdicts)
 
-    def _observed(self) -> Iterator[Written]:
-        """Yield own objects with the generation that was planned: a later edit is for the next cycle."""
-        for kind in OWN_KINDS:
+    def _observed(self, *kinds: str) -> Iterator[Written]:
+        """Yield own objects that are still there with the spec observed: later edits are for the next cycle."""
+        for kind in kinds:
             for own in self._parts.store.own(kind):
-                planned = self._generations.get(own.uid)
-                if planned is not None:
-                    yield own if planned == own.generation else replace(own, generation=planned)
+                seen = self._own.get(own.uid)
+                if seen is not None:
+                    changed = seen.generation != own.generation
+                    yield replace(seen, status=own.status) if changed else own
 
     def _scene(self, observation: Observation) -> Scene:
         store = self._parts.store
         return Scene(
             snapshot=observation.snapshot,
-            owners={ServiceKey(o.namespace, o.name): o for o in store.own("InferenceService")},
+            owners={ServiceKey(o.namespace, o.name): o for o in self._observed("InferenceService")},
             services=store.services(),
             generations=self._parts.applier.generations,
             routes=store.routes(),

@@ -184,3 +184,30 @@ async def test_a_status_names_the_generation_that_was_planned_though_the_spec_wa
     ]
     assert status["observedGeneration"] == 1
     assert status["summary"]["rate"].endswith("/400")
+
+
+async def test_a_template_that_is_edited_while_the_plan_is_made_is_not_written_untried(
+    api: Api,
+    client: Client,
+) -> None:
+    store, before = rack(), bodies.service()
+    store.take("InferenceService", "MODIFIED", before)
+    edited = bodies.service(template={"spec": {"containers": [bodies.container("edited")]}})
+    edited["metadata"]["generation"] = 2
+
+    async def edit_meanwhile(request: web.Request) -> web.StreamResponse:
+        if "dryRun" in request.query:
+            store.take("InferenceService", "MODIFIED", edited)
+        return web.json_response(json.loads(await request.text()))
+
+    api.script("PATCH", edit_meanwhile)
+
+    await cycle(client, store, wall=SHED - SECOND).run(SHED - 2 * SECOND)
+
+    sent = [seen for seen in api.requests("PATCH") if "/deployments/" in seen.path]
+    names = [
+        seen.body["spec"]["template"]["spec"]["containers"][0]["name"]
+        for seen in sent
+        if "dryRun" not in seen.query
+    ]
+    assert names == ["server"]
