@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
@@ -70,8 +70,9 @@ class Flow:
 def portion(objects: int) -> int:
     """Return how many of many writes to send before the next cycle, where there are so many objects.
 
-    Few, so that pods which can be released by then don't wait for all; yet a cycle takes as long as there
-    are objects, and must not be gone through more than 50 times for one write to each of them.
+    Few, so that pods which can be released by then don't wait for all (see `run_some` for when none can);
+    yet a cycle takes as long as there are objects, and must not be gone through more than 50 times for one
+    write to each of them.
     """
     return max(_PORTION, objects // _PORTION)
 
@@ -116,16 +117,24 @@ class Outbox:
         """Forget the failures of a key, because what it depends on has changed."""
         self._troubles.pop(key, None)
 
-    def some(self, requests: Sequence[Request], most: int) -> list[Request]:
-        """Return the requests without those beyond the first `most` that would be attempted."""
-        chosen, left, now = [], most, self._clock()
-        for request in requests:
-            if not self.due(request.key, now):
-                chosen.append(request)
-            elif left:
-                chosen.append(request)
-                left -= 1
-        return chosen
+    async def run_some(
+        self, requests: Sequence[Request], most: int, calm: Callable[[], bool]
+    ) -> AsyncIterator[list[Outcome]]:
+        """Send the first `most` that are due, then as many again and again as long as it is `calm`.
+
+        Yields the outcomes of each portion; it ends early when one of them failed.
+        """
+        now = self._clock()
+        waiting = [request for request in requests if not self.due(request.key, now)]
+        due = [request for request in requests if self.due(request.key, now)]
+        yield await self.run([*waiting, *due[:most]])
+        for start in range(most, len(due), most):
+            if not calm():
+                return
+            outcomes = await self.run(due[start : start + most])
+            yield outcomes
+            if any(isinstance(outcome, Failed) for outcome in outcomes):
+                return
 
     async def run(
         self, requests: Sequence[Request], holds: Callable[[], bool] = lambda: True

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
 from typing import Any, Final, NamedTuple
 
 from kwatt.changes.values import Changes, Scale, ShareChange
@@ -49,6 +50,11 @@ class Sent(NamedTuple):
     writes: int
     retry_seconds: float | None
 
+    def and_(self, other: Sent) -> Sent:
+        """Return both together."""
+        waits = [one.retry_seconds for one in (self, other) if one.retry_seconds is not None]
+        return Sent(self.writes + other.writes, min(waits, default=None))
+
 
 class Applier:
     """Sends changes; remembers what failed for which service, and how it left what others may edit.
@@ -65,11 +71,18 @@ class Applier:
         self.hashes: Memo[str] = Memo()
         self.failures: dict[ServiceKey, str] = {}
 
-    async def apply(self, changes: Changes, scene: Scene, holds: Callable[[], bool]) -> Sent:
+    async def apply(
+        self,
+        changes: Changes,
+        scene: Scene,
+        holds: Callable[[], bool],
+        calm: Callable[[], bool] = lambda: False,
+    ) -> Sent:
         """Send all changes; return how many were sent, and when the soonest failure is due again.
 
         Nothing is increased any more once `holds` is false: a cap that is cut must not wait until a long
-        cycle that was planned with the old one has ended.
+        cycle that was planned with the old one has ended. Services follow a part at a time, more while it
+        is `calm`.
         """
         self.failures = {}
         self._forget_gone(scene)
@@ -90,10 +103,10 @@ class Applier:
         releases = [release for release in changes.release if release.node not in missed]
         released = await self._run(release_writes(scene.snapshot, releases), holds)
         sent += [raised, _summary(released)]
-        sent.append(await self._send_some(await aside(size, service_writes, scene), most))
+        services = await aside(size, service_writes, scene)
+        sent.append(await self._send_some(services, most, calm))
         sent += await self._route(routing, most)
-        waits = [one.retry_seconds for one in sent if one.retry_seconds is not None]
-        return Sent(sum(one.writes for one in sent), min(waits, default=None))
+        return reduce(Sent.and_, sent)
 
     async def close(self) -> None:
         """Close the outbox, which the reporter sends through too."""
@@ -152,16 +165,22 @@ class Applier:
     async def _send(self, requests: list[Request]) -> Sent:
         return _summary(await self._run(requests))
 
-    async def _send_some(self, requests: list[Request], most: int) -> Sent:
+    async def _send_some(
+        self, requests: list[Request], most: int, calm: Callable[[], bool] = lambda: False
+    ) -> Sent:
         """Send a part; the next cycle, which is due at once then, finds the rest again."""
-        chosen = self._outbox.some(requests, most)
-        sent = await self._send(chosen)
-        return sent if len(chosen) == len(requests) else Sent(sent.writes, 0.0)
+        sent, done = Sent(0, None), 0
+        async for outcomes in self._outbox.run_some(requests, most, calm):
+            sent, done = sent.and_(_summary(self._noted(outcomes))), done + len(outcomes)
+        return sent if done == len(requests) else Sent(sent.writes, 0.0)
 
     async def _run(
         self, requests: list[Request], holds: Callable[[], bool] = lambda: True
     ) -> list[Outcome]:
-        outcomes = await self._outbox.run(requests, holds)
+        return self._noted(await self._outbox.run(requests, holds))
+
+    def _noted(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """Learn from the answers, and remember what failed for the statuses."""
         for outcome in outcomes:
             key = outcome.request.key
             if not isinstance(key, WriteKey):

@@ -74,7 +74,7 @@ class Cycle:
 
         Where templates could not all be tried, only what lowers power is applied, and nothing is told.
         """
-        parts, limits = self._parts, self._parts.store.limits
+        parts, limits, news = self._parts, self._parts.store.limits, self._parts.store.trigger.news
         planner, self._planner = self._planner, Planner()
         if parts.shares.is_overdue():
             await parts.list_pods()
@@ -87,16 +87,21 @@ class Cycle:
         with self._step("diff"):
             advertised = parts.shares.advertised(observation.snapshot)
             changes = await aside(size, diff, observation.snapshot, planned, advertised)
+
+        def calm() -> bool:
+            return parts.store.trigger.news == news and self._holds(limits, observation.boundary)
+
         with self._step("apply"):
             sent = await parts.applier.apply(
                 changes,
                 self._scene(observation),
                 lambda: parts.validator.complete and self._holds(limits, observation.boundary),
+                calm,
             )
         later: float | None = 0.0
         if parts.validator.complete:
             with self._step("describe"):
-                later = await self._describe(observation, planned, changes, now)
+                later = await self._describe(observation, planned, changes, now, calm)
         self._show(observation, planned, changes, sent.writes)
         self._planner = planner  # had the cycle failed, one that remembers nothing would go on
         return Again(
@@ -105,7 +110,12 @@ class Cycle:
         )
 
     async def _describe(
-        self, observation: Observation, planned: Plan, changes: Changes, now: datetime
+        self,
+        observation: Observation,
+        planned: Plan,
+        changes: Changes,
+        now: datetime,
+        calm: Callable[[], bool],
     ) -> float | None:
         """Write the statuses that changed; return after how many seconds more are due."""
         findings, own = (
@@ -114,7 +124,8 @@ class Cycle:
         )
         size, reporter = len(observation.snapshot.services), self._parts.reporter
         statuses = await aside(size, status_changes, own, findings, now, self._described)
-        later = await reporter.report(statuses, _brought_on(observation.snapshot, changes))
+        brought_on = _brought_on(observation.snapshot, changes)
+        later = await reporter.report(statuses, brought_on, calm)
         await reporter.tell_moves(planned.moves)
         return later
 
@@ -173,7 +184,7 @@ class Cycle:
                 seen = self._own.get(own.uid)
                 if seen is not None:
                     changed = seen.generation != own.generation
-                    yield replace(seen, status=own.status) if changed else own
+                    yield replace(seen, packed=own.packed) if changed else own
 
     def _scene(self, observation: Observation) -> Scene:
         store = self._parts.store

@@ -16,7 +16,7 @@ from typing import Any, Final
 from kwatt import names
 from kwatt.cluster.events import Events, Subject, Type
 from kwatt.cluster.lease import NotLeading
-from kwatt.cluster.outbox import Applied, Failed, Outbox, Outcome, Request, portion
+from kwatt.cluster.outbox import Failed, Outbox, Outcome, Request, portion
 from kwatt.cluster.paths import of_manifest, status_of
 from kwatt.cluster.writes import Apply, MergePatch
 from kwatt.errors import Conflict, Missing, Refused
@@ -75,9 +75,12 @@ class Reporter:
         self._moving: frozenset[ServiceKey] = frozenset()
 
     async def report(
-        self, changes: Iterable[StatusChange], brought_on: Collection[ServiceKey] = ()
+        self,
+        changes: Iterable[StatusChange],
+        brought_on: Collection[ServiceKey] = (),
+        calm: Callable[[], bool] = lambda: False,
     ) -> float | None:
-        """Write what is due; return after how many seconds the rest is.
+        """Write what is due, much at once only while it is `calm`; return after how many seconds the rest is.
 
         `brought_on` are the services whose replicas were made or released in this cycle.
         """
@@ -95,7 +98,7 @@ class Reporter:
                 due.append(change)
             else:
                 waits.append(wait)
-        waits += await self._write(due)
+        waits += await self._write(due, calm)
         return min(waits, default=None)
 
     def _note_wavering(
@@ -133,22 +136,28 @@ class Reporter:
                 message = describe_move(moving[key], key)
                 await self._events.post(_subject(own[key]), "Normal", "Moving", message)
 
-    async def _write(self, due: list[StatusChange]) -> list[float]:
+    async def _write(self, due: list[StatusChange], calm: Callable[[], bool]) -> list[float]:
         ordered = sorted(due, key=lambda change: not change.urgent)
         by_key: dict[Hashable, StatusChange] = {_key(change): change for change in ordered}
         most = portion(self._store.sizes()["InferenceService"])
-        requests = self._outbox.some([_request(change) for change in ordered], most)
-        waits = [0.0] if len(requests) < len(due) else []
-        for outcome in await self._outbox.run(requests):
-            change = by_key[outcome.request.key]
-            written = await self._written(change, outcome)
-            if isinstance(written, Applied):
-                self._note(change, written.body)
-                await self._tell(change)
-            else:
-                waits.append(written.retry_seconds)
-                await self._failed(change, written)
-        return waits
+        requests = [_request(change) for change in ordered]
+        done, waits = 0, []
+        async for outcomes in self._outbox.run_some(requests, most, calm):
+            done += len(outcomes)
+            for outcome in outcomes:
+                wait = await self._finish(by_key[outcome.request.key], outcome)
+                waits += [] if wait is None else [wait]
+        return [*waits, 0.0] if done < len(requests) else waits
+
+    async def _finish(self, change: StatusChange, outcome: Outcome) -> float | None:
+        """Note and tell what was written; return the seconds until it is tried again if it was not."""
+        written = await self._written(change, outcome)
+        if isinstance(written, Failed):
+            await self._failed(change, written)
+            return written.retry_seconds
+        self._note(change, written.body)
+        await self._tell(change)
+        return None
 
     async def _written(self, change: StatusChange, outcome: Outcome) -> Outcome:
         """Return the outcome; server-side apply can't be used on what was stored before a stricter schema."""

@@ -30,19 +30,15 @@ class StatusChange:
 
 def change_of(written: Written, described: BaseModel) -> StatusChange | None:
     """Compare a status with the one seen; None where it says the same."""
+    seen = written.status
     status = described.model_dump(mode="json", by_alias=True, exclude_none=True)
-    if status == written.status:
+    if status == seen:
         return None
-    before, after = _verdicts(written.status), _verdicts(status)
+    before, after = _verdicts(seen), _verdicts(status)
     wavers = _wavers(before, after)
-    return StatusChange(
-        written, status, before != after, wavers, wavers and _is_edit(written, status)
-    )
-
-
-def _is_edit(written: Written, status: Mapping[str, Any]) -> bool:
-    is_new = written.status.get("observedGeneration") != written.generation
-    return is_new and _ready_in(status) >= _ready_in(written.status)
+    is_edit = seen.get("observedGeneration") != written.generation
+    edited = wavers and is_edit and _ready_in(status) >= _ready_in(seen)
+    return StatusChange(written, status, before != after, wavers, edited)
 
 
 def _ready_in(status: Mapping[str, Any]) -> int:

@@ -5,8 +5,10 @@ Planner inputs are kept parsed; of KWatt's own kinds also the template and the s
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from sys import intern
 from typing import Any, Final
 
@@ -49,15 +51,29 @@ KINDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What of an own object is not planned with: its status as last seen, and a service's templates."""
+    """What of an own object is not planned with: its status as last seen, and a service's templates.
+
+    Statuses are held packed: there are thousands of them, and a cycle looks at those that changed.
+    """
 
     kind: str
     namespace: str
     name: str
     uid: str
     generation: int
-    status: Mapping[str, Any]
+    packed: bytes
     spec: Mapping[str, Any]
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """Return the status, unpacked anew each time."""
+        status: dict[str, Any] = json.loads(zlib.decompress(self.packed))
+        return status
+
+
+def packed(status: Mapping[str, Any]) -> bytes:
+    """Return a status as `Written` holds it."""
+    return zlib.compress(json.dumps(status, separators=(",", ":")).encode(), level=1)
 
 
 class Store:
@@ -69,7 +85,7 @@ class Store:
     def __init__(self, trigger: Trigger, gone: Callable[[Written], None] | None = None) -> None:
         self.limits = 0  # counts changes of what says how many watts there are and what draws them
         self.serves_routes = False  # whether the API server has HTTPRoutes
-        self._trigger = trigger
+        self.trigger = trigger
         self._gone = gone
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self._own: dict[str, dict[str, Written]] = {kind: {} for kind in OWN_KINDS}
@@ -106,7 +122,7 @@ class Store:
         """Keep the last readable spec of a budget: a cap must not vanish because of a typing error."""
         if self._unreadable.get(uid) != problem:
             self._unreadable[uid] = problem
-            self._trigger.poke()
+            self.trigger.poke()
 
     def forget(self, kind: str, uid: str) -> None:
         """Drop an object that is gone."""
@@ -121,7 +137,7 @@ class Store:
 
     def _changed(self, kind: str) -> None:
         self.limits += kind in _LIMITS
-        self._trigger.poke()
+        self.trigger.poke()
 
     def world(self, verdicts: Mapping[tuple[str, int], str]) -> World:
         """Return all that was seen, as the input of one observation."""
@@ -142,7 +158,7 @@ class Store:
         """Note whether the API server serves HTTPRoutes: it depends on it whether variants are mixed."""
         if served != self.serves_routes:
             self.serves_routes = served
-            self._trigger.poke()
+            self.trigger.poke()
 
     def recognise(self, pods: Iterable[str]) -> None:
         """Remember the uids of KWatt's own pods: they stay its own while they end without a Deployment."""
@@ -174,15 +190,7 @@ class Store:
         """Remember a status that was just written, until the watch brings it."""
         own = self._own[kind].get(uid)
         if own is not None:
-            self._own[kind][uid] = Written(
-                own.kind,
-                own.namespace,
-                own.name,
-                own.uid,
-                own.generation,
-                _shared(status),
-                own.spec,
-            )
+            self._own[kind][uid] = replace(own, packed=packed(status))
 
     def sizes(self) -> dict[str, int]:
         """Return how many objects of each kind are known."""
@@ -215,7 +223,7 @@ def _written(kind: str, body: Body) -> Written:
         name=str(metadata["name"]),
         uid=str(metadata["uid"]),
         generation=int(metadata.get("generation") or 0),
-        status=_shared(body.get("status") or {}),
+        packed=packed(body.get("status") or {}),
         spec=_shared(spec) if keeps_spec and spec else {},
     )
 
@@ -223,7 +231,7 @@ def _written(kind: str, body: Body) -> Written:
 def _shared(value: Any) -> Any:
     """Return an equal JSON value whose texts are held once, however many objects have them.
 
-    Thousands of statuses consist of the same names and sentences, and every answer brings its own copies.
+    Thousands of templates consist of the same names and settings, and every answer brings its own copies.
     """
     if isinstance(value, str):
         return intern(value)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 
 QUIET_SECONDS = 0.3
 LONGEST_SECONDS = 2.0
 
 
 class Trigger:
-    """Wakes the planning loop after a poke, or when the time given to `wait` has passed."""
+    """Wakes the planning loop after a poke, or when the time given to `wait` has passed.
+
+    `news` counts the pokes that did not come from own writes.
+    """
 
     def __init__(
         self, *, quiet_seconds: float = QUIET_SECONDS, longest_seconds: float = LONGEST_SECONDS
@@ -17,10 +22,22 @@ class Trigger:
         self._quiet = quiet_seconds
         self._longest = longest_seconds
         self._poked = asyncio.Event()
+        self._learning = False
+        self.news = 0
 
     def poke(self) -> None:
         """Say that something changed; cheap, never blocks."""
         self._poked.set()
+        self.news += not self._learning
+
+    @contextlib.contextmanager
+    def learning(self) -> Iterator[None]:
+        """Let pokes wake the loop as ever, but be no news: an own write was answered."""
+        self._learning = True
+        try:
+            yield
+        finally:
+            self._learning = False
 
     async def wait(self, at_most_seconds: float | None) -> bool:
         """Return True after a poke and the quiet that follows it, False when the time is over."""

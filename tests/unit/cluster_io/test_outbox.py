@@ -290,20 +290,43 @@ class TestHolds:
         assert outbox.due(Key("a", "a"))
 
 
-class TestSome:
-    async def test_only_the_first_due_requests_are_chosen(self, client):
-        requests = [request(name) for name in "abc"]
+async def portions(outbox, names, most, calm):
+    """Return the names of each portion that was tried."""
+    requests = [request(name) for name in names]
+    return [
+        [outcome.request.key.name for outcome in outcomes]
+        async for outcomes in outbox.run_some(requests, most, calm)
+    ]
 
-        assert Outbox(client, UNPACED).some(requests, 2) == requests[:2]
+
+class TestSome:
+    async def test_only_the_first_due_requests_are_sent_where_there_is_news(self, client):
+        outbox = Outbox(client, UNPACED)
+
+        assert await portions(outbox, "abc", 2, lambda: False) == [["a", "b"]]
 
     async def test_a_request_that_waits_takes_no_place(self, api, say, client):
         api.script("PATCH", poisoned(say, 422))
         outbox = Outbox(client, UNPACED)
         await outbox.run([request("poison")])
 
-        chosen = outbox.some([request("poison"), request("a"), request("b")], 1)
+        sent = await portions(outbox, ["poison", "a", "b"], 1, lambda: False)
 
-        assert chosen == [request("poison"), request("a")]
+        assert sent == [["poison", "a"]]
+
+    async def test_all_are_sent_while_it_is_calm(self, client):
+        calm = iter([True, False])
+
+        sent = await portions(Outbox(client, UNPACED), "abcdefg", 2, lambda: next(calm))
+
+        assert sent == [["a", "b"], ["c", "d"]]
+
+    async def test_a_failure_ends_it(self, api, say, client):
+        api.script("PATCH", poisoned(say, 500))
+
+        sent = await portions(Outbox(client, UNPACED), ["a", "poison", "b"], 1, lambda: True)
+
+        assert sent == [["a"], ["poison"]]
 
 
 @pytest.mark.parametrize(("objects", "expected"), [(0, 50), (2500, 50), (10_000, 200)])

@@ -10,7 +10,7 @@ from kwatt.changes.values import Scale
 from kwatt.manifests.deployments import build_deployment, deployment_name, desired_hash
 from kwatt.model.keys import ServiceKey
 from kwatt.model.snapshot import Deployment, Snapshot
-from kwatt.reconciler.store import Written
+from kwatt.reconciler.store import Written, packed
 from kwatt.reconciler.writes import Scene, workload
 
 KEY = ServiceKey("city", "traffic")
@@ -24,8 +24,9 @@ TEMPLATE = {"spec": {"containers": [{"name": "server", "ports": [{"containerPort
 def own(kind: str = "InferenceService", name: str = "traffic", **facts: Any) -> Written:
     """Make an own object as it was last seen, without a status."""
     namespace = "city" if kind == "InferenceService" else ""
-    defaults = {"generation": 3, "status": {}, "spec": {"template": TEMPLATE}}
-    return Written(kind, namespace, name, f"uid-{name}", **(defaults | facts))
+    defaults = {"generation": 3, "status": {}, "spec": {"template": TEMPLATE}} | facts
+    status = packed(defaults.pop("status"))
+    return Written(kind, namespace, name, f"uid-{name}", packed=status, **defaults)
 
 
 def world(**facts: Any) -> Snapshot:

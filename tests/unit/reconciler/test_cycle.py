@@ -211,3 +211,46 @@ async def test_a_template_that_is_edited_while_the_plan_is_made_is_not_written_u
         if "dryRun" not in seen.query
     ]
     assert names == ["server"]
+
+
+def crowd(number: int) -> Store:
+    """Let so many services ask for a model that nobody knows, and so wait."""
+    store = Store(Trigger())
+    for body in (bodies.node("n1"), bodies.npu_class(), bodies.profile()):
+        store.take(body["kind"], "ADDED", body)
+    for count in range(number):
+        service = bodies.service(f"s{count:03}", model="unknown")
+        store.take("InferenceService", "ADDED", service)
+    return store
+
+
+def told(api: Api) -> int:
+    """Count the statuses of services that were written."""
+    return sum("/inferenceservices/" in seen.path for seen in api.requests("PATCH"))
+
+
+async def test_statuses_are_all_told_in_one_cycle_while_nothing_happens(
+    api: Api,
+    client: Client,
+) -> None:
+    await cycle(client, crowd(120), wall=SHED - SECOND).run(SHED - 2 * SECOND)
+
+    assert told(api) == 120
+
+
+async def test_news_is_looked_at_before_all_statuses_are_told(
+    api: Api,
+    client: Client,
+) -> None:
+    store = crowd(120)
+
+    async def happen_meanwhile(request: web.Request) -> web.StreamResponse:
+        store.take("Node", "ADDED", bodies.node("n2"))
+        return web.json_response(json.loads(await request.text()))
+
+    api.script("PATCH", happen_meanwhile)
+
+    again = await cycle(client, store, wall=SHED - SECOND).run(SHED - 2 * SECOND)
+
+    assert told(api) == 50
+    assert again.seconds == 0.0

@@ -13,7 +13,7 @@ from kwatt.planning.plan import plan
 from kwatt.reconciler.describing import Findings, status_changes
 from kwatt.reconciler.memo import Memo
 from kwatt.reconciler.status_change import StatusChange
-from kwatt.reconciler.store import Written
+from kwatt.reconciler.store import Written, packed
 from unit.reconciler.scenes import KEY, own, world
 
 LATER = b.NOW + timedelta(hours=1)
@@ -48,7 +48,7 @@ def test_an_equal_status_is_not_written_again_whatever_the_time() -> None:
     objects.append(own("PowerBudget", "rack-a1"))
 
     first = status_changes(objects, found, b.NOW)
-    written = [replace(change.written, status=change.status) for change in first]
+    written = [replace(change.written, packed=packed(change.status)) for change in first]
 
     assert len(first) == len(objects)
     assert status_changes(written, found, LATER) == []
@@ -57,7 +57,7 @@ def test_an_equal_status_is_not_written_again_whatever_the_time() -> None:
 def test_a_condition_that_turns_is_urgent_and_a_figure_is_not() -> None:
     two = [b.service(target=100), b.service("other", 100)]
     status = described(own(), findings(world(services=two[:1])))
-    seen = replace(own(), status=status)
+    seen = replace(own(), packed=packed(status))
 
     (figure,) = status_changes([seen], findings(world(services=[b.service(target=90)])), LATER)
     (turned,) = status_changes([seen], findings(world(nodes=[b.node(ready=False)])), LATER)
@@ -168,7 +168,7 @@ def test_replicas_that_are_not_ready_again_waver_where_nothing_else_turned() -> 
     def waver(**reasons: str) -> bool:
         """Describe a service again whose conditions were true, with these reasons."""
         before = [c | {"status": "True", "reason": reasons.get(c["type"], "x")} for c in conditions]
-        (change,) = status_changes([replace(own(), status={"conditions": before})], found, LATER)
+        (change,) = status_changes([own(status={"conditions": before})], found, LATER)
         return change.wavering
 
     kept = {c["type"]: c["reason"] for c in conditions}

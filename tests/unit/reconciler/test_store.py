@@ -141,16 +141,29 @@ async def test_it_wakes_the_loop_once_when_routes_are_served_or_not_any_more() -
 
 def test_equal_texts_of_many_objects_are_held_once() -> None:
     store, _ = stored()
-    sentence = json.dumps({"conditions": [{"message": "the spec can be used", "generation": 3}]})
+    spec = json.dumps({"model": "m", "template": {"spec": {"containers": [{"image": "a/server"}]}}})
     for name in ("a", "b"):
         body = service(name)
         body["metadata"]["uid"] = f"uid-{name}"
-        store.take("InferenceService", "ADDED", body | {"status": json.loads(sentence)})
+        store.take("InferenceService", "ADDED", body | {"spec": json.loads(spec)})
 
-    first, second = (one.status["conditions"][0] for one in store.own("InferenceService"))
+    first, second = (
+        one.spec["template"]["spec"]["containers"][0] for one in store.own("InferenceService")
+    )
 
-    assert first == {"message": "the spec can be used", "generation": 3}
-    assert first["message"] is second["message"]
+    assert first == {"image": "a/server"}
+    assert first["image"] is second["image"]
+
+
+def test_a_status_is_remembered_as_it_was_seen_or_written() -> None:
+    store, _ = stored()
+    seen = {"conditions": [{"message": "처리량 100/s", "observedGeneration": 3}], "unit": "images"}
+    store.take("InferenceService", "ADDED", service("a") | {"status": seen})
+    (before,) = store.own("InferenceService")
+    store.note_status("InferenceService", before.uid, {"unit": "tokens"})
+    (after,) = store.own("InferenceService")
+
+    assert (before.status, after.status) == (seen, {"unit": "tokens"})
 
 
 def test_of_each_own_object_that_is_gone_somebody_is_told() -> None:

@@ -17,7 +17,7 @@ from kwatt.model.keys import ServiceKey
 from kwatt.model.measurements import Counted, Measurements
 from kwatt.model.targets import CardFormat, ExporterTarget, Targets
 from kwatt.model.telemetry import Readings, Refusal, Refused, Source
-from kwatt.reconciler.store import Written
+from kwatt.reconciler.store import Written, packed
 from kwatt.reconciler.telemetry import Sighting, Telemetry
 from kwatt.reconciler.trigger import Trigger
 from kwatt.units import Energy, Ratio
@@ -118,7 +118,7 @@ class Remaking(Script):
 
     async def read(self, targets: Targets, now_ms: int) -> Readings:
         if self._clock.seconds == 120 and self.telemetry is not None:
-            self.telemetry.forget(Written("InferenceService", *CAM, "uid", 1, {}, {}))
+            self.telemetry.forget(Written("InferenceService", *CAM, "uid", 1, packed({}), {}))
             assert self.telemetry.measurements is not None
             assert CAM not in self.telemetry.measurements.services
         return await super().read(targets, now_ms)

@@ -11,7 +11,7 @@ import pytest
 from builders import snapshot
 from kwatt.cluster.client import Client
 from kwatt.cluster.lease import NotLeading
-from kwatt.reconciler.store import Store, Written
+from kwatt.reconciler.store import Store, Written, packed
 from kwatt.reconciler.trigger import Trigger
 from kwatt.reconciler.validation import Validator
 from unit.cluster_io.conftest import Api, Say
@@ -29,7 +29,7 @@ def written() -> Written:
     store = Store(Trigger())
     store.take("InferenceService", "ADDED", bodies.service())
     (one,) = store.own("InferenceService")
-    return replace(one, status={})
+    return replace(one, packed=packed({}))
 
 
 def changed(one: Written, **parts: Any) -> Written:
