@@ -34,7 +34,7 @@ MIP_COLUMNS: Final = 10
 
 
 class Bound(NamedTuple):
-    """Watts below which no plan draws, and the seconds that took; `columns` were priced."""
+    """Watts below which no plan draws, and the CPU seconds that took; `columns` were priced."""
 
     watts: float
     seconds: float
@@ -44,7 +44,7 @@ class Bound(NamedTuple):
 class Incumbent(NamedTuple):
     """What the MIP found: watts (not packed on nodes), its own bound, and how it ended.
 
-    `reached` is the seconds until it was as good as asked for, None if it never was.
+    `reached` is the CPU seconds until it was as good as asked for, None if it never was.
     """
 
     watts: float
@@ -71,13 +71,13 @@ def master_of(problem: Problem, targets: Mapping[int, float]) -> Master:
 
 def bound_of(problem: Problem, targets: Mapping[int, float]) -> Bound:
     """Return a lower bound on the draw of every plan that serves the targets with alike replicas."""
-    began = time.perf_counter()
+    began = time.process_time()
     if not targets:
         on = problem.opening() == 0
         return Bound(float((problem.npus * problem.idle)[on].sum()) / 1000, 0.0, 0)
     relaxation = Relaxation(master_of(problem, targets))
     watts = relaxation.solve()
-    return Bound(watts, time.perf_counter() - began, len(relaxation.master.columns.service))
+    return Bound(watts, time.process_time() - began, len(relaxation.master.columns.service))
 
 
 class Relaxation:
@@ -129,18 +129,18 @@ def best_plan(
 
     The time contains all that a planner would need as well: columns, prices, program.
     """
-    began = time.perf_counter()
+    began = time.process_time()
     relaxation = Relaxation(master_of(problem, targets))
     relaxation.solve()
     master = relaxation.master
     program = Program(master)
     program.add(np.unique(_best(master, relaxation.reduced, MIP_COLUMNS)))
-    before = time.perf_counter() - began
+    before = time.process_time() - began
     ended = program.solve_integers(max(1.0, seconds - before), goal - master.constant)
     return Incumbent(
         watts=ended.value + master.constant,
         bound=ended.bound + master.constant,
-        seconds=time.perf_counter() - began,
+        seconds=time.process_time() - began,
         reached=None if ended.reached is None else before + ended.reached,
         status=ended.status,
     )

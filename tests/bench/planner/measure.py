@@ -2,7 +2,7 @@
 
     python tests/bench/planner/measure.py SNAPSHOT.pickle [--repeat 5]
 
-prints JSON: seconds of each run, peak memory before and after planning, the plan's hash and its placements.
+prints JSON: CPU seconds of each run, peak memory before and after planning, the plan's hash and its placements.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from kwatt.planning.plan import plan  # noqa: E402
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Seconds of each run; MiB at the peak before planning (interpreter and snapshot) and after it."""
+    """CPU seconds of each run; MiB at the peak before planning (interpreter and snapshot) and after it."""
 
     seconds: tuple[float, ...]
     mib_before: float
@@ -96,9 +96,9 @@ def main() -> int:
     before, seconds, planned = _peak_mib(), [], None
     for _ in range(options.repeat):
         gc.disable()  # as the operator and `kwatt plan` do
-        began = time.perf_counter()
+        began = time.process_time()
         planned = plan(snapshot)
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.process_time() - began)
         gc.enable()
     print(
         json.dumps(

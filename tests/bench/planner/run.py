@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -31,6 +32,7 @@ from bench.planner.families import Unit, quick_units, units  # noqa: E402
 from bench.planner.page import body, page  # noqa: E402
 from bench.planner.plots import plots_of  # noqa: E402
 from bench.planner.tables import Result  # noqa: E402
+from kwatt.planning.plan import plan  # noqa: E402
 
 QUICK_SEEDS, SEEDS = 2, 5
 
@@ -68,11 +70,13 @@ def _run(unit: Unit, planner: str, place: str) -> Result:
 
 
 def _fingerprint() -> str:
-    """Return a hash of all sources that a plan depends on."""
-    package = REPO / "operator" / "kwatt"
-    folders = (package / "planning", package / "model")
-    files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
-    text = b"".join(path.read_bytes() for path in [*files, package / "units.py"])
+    """Return a hash of all sources that a plan depends on: what the planner's module imports of KWatt."""
+    files = "(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'kwatt')"
+    listing = f"import sys, {plan.__module__}; print(*{files})"
+    environment = {**os.environ, "PYTHONPATH": str(REPO / "operator")}
+    command = [sys.executable, "-c", listing]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    text = b"".join(Path(name).read_bytes() for name in sorted(done.stdout.split()))
     return hashlib.sha256(text).hexdigest()[:12]
 
 
