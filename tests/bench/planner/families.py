@@ -13,6 +13,8 @@ from bench.planner.contest import Rules, as_json, contest
 from bench.planner.instances import instance
 from bench.planner.replanning import node_lost, one_change, sticky
 from bench.planner.replay import events_of, replay_baseline, replay_kwatt
+from bench.planner.stepping import CHANGES, LOSSES, stepping
+from bench.planner.stepping import as_json as as_plain
 
 Data = dict[str, Any]
 ALL: Final = Rules(NAMES, repeat=5, shuffles=3, mip_seconds=30)
@@ -34,7 +36,7 @@ CUTS: Final = ((30, 0.7), (55, 0.45))
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One thing to run; `kind` says what its data is: contest, day, sticky or latency."""
+    """One thing to run; `kind` says what its data is: contest, day, sticky, latency or steps."""
 
     family: str
     instance: str
@@ -60,6 +62,7 @@ def units(seeds: int) -> Iterator[Unit]:
         yield _day("1kx10x1k-loose-20", seed, 96)
         yield from _changes("1kx10x1k-loose-30", seed, 50)
     for seed in range(1, seeds + 1):
+        yield _steps("10kx10x5k-loose-30", seed, CHANGES, LOSSES)
         yield from _synthetic("synthetic", "loose", LARGE, seed)
         yield from _synthetic("tight racks", "tight", ("10kx10x5k",), seed)
         yield from _brown_out("10kx10x5k-loose-40", seed, replace(STRONG, mip_seconds=0))
@@ -79,6 +82,7 @@ def quick_units(seeds: int) -> Iterator[Unit]:
         yield from _brown_out("100x5x100-loose-40", seed, QUICK)
         yield _day("100x5x100-loose-20", seed, 24)
         yield from _changes("100x5x100-loose-30", seed, 10)
+        yield _steps("100x5x100-loose-30", seed, 100, 20)
 
 
 _ALWAYS_ON: Final = ("openb-60", "1kx10x1k-loose-30")
@@ -133,6 +137,15 @@ def _changes(name: str, seed: int, count: int) -> Iterator[Unit]:
     for what, change in (("one service changed", one_change), ("node lost", node_lost)):
         run = partial(_run_latency, name, seed, count, change)
         yield Unit("latency", f"{name} {what}", seed, "latency", run)
+
+
+def _steps(name: str, seed: int, changes: int, losses: int) -> Unit:
+    run = partial(_run_steps, name, seed, changes, losses)
+    return Unit("step by step", name, seed, "steps", run)
+
+
+def _run_steps(name: str, seed: int, changes: int, losses: int) -> Data:
+    return as_plain(stepping(instance(name, seed), seed, changes, losses))
 
 
 def _run_sticky(name: str, seed: int, percent: float) -> Data:

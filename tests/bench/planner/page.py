@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.planner.openb import all_pods, rounding_loss
-from bench.planner.replay_tables import day_table, latency_table, sticky_table
+from bench.planner.replay_tables import day_table, latency_table, steps_table, sticky_table
 from bench.planner.tables import Results, contest_tables, table
 from bench.processes import machine
 
@@ -43,6 +43,8 @@ def body(results: Results) -> Iterator[str]:
             yield from day_table(results)
         elif "sticky" in kinds:
             yield from sticky_table(results)
+        elif "steps" in kinds:
+            yield from steps_table(results)
         else:
             yield from latency_table(results)
         yield ""

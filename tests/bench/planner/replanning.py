@@ -59,7 +59,7 @@ class Latency:
 
 
 def replan(before: Plan, snapshot: Snapshot) -> Plan:
-    """Plan again when `before` runs. An incremental planner would go in here: now all is planned anew."""
+    """Plan again from nothing but the snapshot, in which `before` runs; `stepping` plans step by step."""
     del before
     return plan(snapshot)
 

@@ -1,4 +1,4 @@
-"""Tables of what happens over time: replayed days, planning again, single changes."""
+"""Tables of what happens over time: replayed days, planning again, single changes, step by step."""
 
 from __future__ import annotations
 
@@ -131,4 +131,45 @@ def _latency_row(name: str, runs: Sequence[Any]) -> list[str]:
         str(max(starts, default=0)),
         f"{sum(starts) / lost:.2f}" if lost else "",
         str(sum(run["violations"] for run in runs)),
+    ]
+
+
+def steps_table(results: Results) -> list[str]:
+    """Return the table of steps: percentiles over all seeds, drifts as the median with the worst."""
+    head = (
+        "instance",
+        "step",
+        "steps",
+        "p50 ms",
+        "p99 ms",
+        "most ms",
+        "starts: mean",
+        "starts / lost",
+        "above a fresh plan: median (worst)",
+        "prices found anew, ms",
+        "not covered",
+    )
+    rows = []
+    for name, runs in _grouped(results, "steps").items():
+        for number in range(len(runs[0]["steps"])):
+            rows.append(_steps_row(name, [run["steps"][number] for run in runs]))
+    return table(head, rows)
+
+
+def _steps_row(name: str, runs: Sequence[Any]) -> list[str]:
+    seconds = sorted(value for run in runs for value in run["seconds"])
+    at = {q: seconds[min(len(seconds) - 1, int(q * len(seconds)))] for q in (0.5, 0.99, 1.0)}
+    starts, lost = sum(run["starts"] for run in runs), sum(run["lost"] for run in runs)
+    drifts = [run["drift"] for run in runs if run["drift"] is not None]
+    repricing = [value for run in runs for value in run["repricing"]]
+    return [
+        name,
+        runs[0]["what"],
+        str(len(seconds)),
+        *(f"{1000 * value:.2f}" for value in at.values()),
+        f"{starts / len(seconds):.2f}",
+        f"{starts / lost:.2f}" if lost else "",
+        f"{median(drifts):.2f} % ({max(drifts):.2f} %)" if drifts else "",
+        f"{1000 * median(repricing):.0f}" if repricing else "",
+        str(sum(run["not_covered"] for run in runs)),
     ]

@@ -18,7 +18,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from bench.planner.families import Unit, quick_units, units  # noqa: E402
 from bench.planner.page import body, page  # noqa: E402
 from bench.planner.plots import plots_of  # noqa: E402
 from bench.planner.tables import Result  # noqa: E402
+from kwatt.planning.incremental import Planner  # noqa: E402
 from kwatt.planning.plan import plan  # noqa: E402
 
 QUICK_SEEDS, SEEDS = 2, 5
@@ -43,15 +44,16 @@ def main() -> int:
     wanted = _wanted(options)
     path: Path = options.results
     path.parent.mkdir(parents=True, exist_ok=True)
-    planner = _fingerprint()
-    known = {} if options.again else _read(path, planner)
+    planner = _fingerprint(plan.__module__)
+    planners = {unit.kind: planner for unit in wanted} | {"steps": _fingerprint(Planner.__module__)}
+    known = {} if options.again else _read(path, planners)
     if options.again:
         path.unlink(missing_ok=True)
     if options.kept:
         wanted = [unit for unit in wanted if unit.key in known]
     for number, unit in enumerate(wanted, start=1):
         if unit.key not in known:
-            known[unit.key] = _run(unit, planner, f"{number}/{len(wanted)}")
+            known[unit.key] = _run(unit, planners[unit.kind], f"{number}/{len(wanted)}")
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(known[unit.key])) + "\n")
     results = [known[unit.key] for unit in wanted]
@@ -69,10 +71,10 @@ def _run(unit: Unit, planner: str, place: str) -> Result:
     return result
 
 
-def _fingerprint() -> str:
-    """Return a hash of all sources that a plan depends on: what the planner's module imports of KWatt."""
+def _fingerprint(module: str) -> str:
+    """Return a hash of all sources that a result depends on: what the planner's module imports of KWatt."""
     files = "(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'kwatt')"
-    listing = f"import sys, {plan.__module__}; print(*{files})"
+    listing = f"import sys, {module}; print(*{files})"
     environment = {**os.environ, "PYTHONPATH": str(REPO / "operator")}
     command = [sys.executable, "-c", listing]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
@@ -88,16 +90,18 @@ def _is_broken(result: Result) -> bool:
         return bool(faults) or same != shuffles
     if result.kind == "day":
         return any(day["violations"] for day in data["days"])
-    return bool(data["violations"])
+    return bool(data.get("violations"))
 
 
-def _read(path: Path, planner: str) -> dict[str, Result]:
+def _read(path: Path, planners: Mapping[str, str]) -> dict[str, Result]:
     if not path.exists():
         return {}
     lines = path.read_text(encoding="utf-8").splitlines()
     found = [Result(**json.loads(line)) for line in lines if line.strip()]
     return {
-        f"{one.family}/{one.instance}/{one.seed}": one for one in found if one.planner == planner
+        f"{one.family}/{one.instance}/{one.seed}": one
+        for one in found
+        if one.planner == planners.get(one.kind)
     }
 
 

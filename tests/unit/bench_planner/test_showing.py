@@ -13,6 +13,9 @@ from bench.planner.families import quick_units, units
 from bench.planner.measure import measure, same_hashes, shuffled
 from bench.planner.page import page
 from bench.planner.plots import plots_of
+from bench.planner.replay_tables import steps_table
+from bench.planner.stepping import as_json as steps_as_json
+from bench.planner.stepping import stepping
 from bench.planner.svg import Line, Plot, render
 from bench.planner.synthetic import Shape, synthetic
 from bench.planner.tables import Result, contest_tables, median, table
@@ -69,6 +72,19 @@ def test_the_tables_print_what_is_behind_each_ratio(fought: Contest) -> None:
     assert "## Results" in page(twice, {"run": "test"}, {})
 
 
+def test_steps_are_shown_with_their_latency_and_drift() -> None:
+    steps = stepping(small(), seed=1, changes=20, losses=3)
+    result = Result("step by step", "100x5x100-loose-30", 1, "steps", steps_as_json(steps))
+
+    idle, running, lost = steps_table([result])[2:]
+
+    assert "a service changed, nothing runs | 20 " in idle
+    assert "a service changed, all runs" in running
+    assert "a node lost" in lost
+    assert idle.count("%") == running.count("%") == 2
+    assert lost.count("%") == 0
+
+
 def test_a_table_is_aligned() -> None:
     assert table(("a", "long"), [("xyz", "1")]) == [
         "| a   | long |",
@@ -120,7 +136,7 @@ def test_the_order_of_the_input_is_another_and_the_plan_the_same() -> None:
 def test_units_have_keys_of_their_own_and_cover_all_families() -> None:
     families = {
         *("openb", "always-on", "synthetic", "tight racks"),
-        *("brown-out", "replayed day", "sticky", "latency"),
+        *("brown-out", "replayed day", "sticky", "latency", "step by step"),
     }
     for found in (list(units(5)), list(quick_units(2))):
         assert len({unit.key for unit in found}) == len(found)
