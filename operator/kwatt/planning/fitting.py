@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
 
 from kwatt.planning.bins import Bins, NodePool, Piece
@@ -44,7 +45,7 @@ class _FittingPool(NodePool):
 
     def __init__(self, bins: Bins, nodes: Ints) -> None:
         super().__init__(bins, nodes)
-        self._closed = ClosedNodes(bins, self.nodes)
+        self._closed = _SortedClosedNodes(bins, self.nodes)
         self._by_free: dict[int, dict[int, None]] = {}
         self._free: dict[int, int] = {}
         for number in self.nodes:
@@ -94,3 +95,27 @@ class _FittingPool(NodePool):
             if sum(free // npus * npus * count for free, count in holes.items()) < needed:
                 return False
         return True
+
+
+class _SortedClosedNodes(ClosedNodes):
+    """Closed nodes sorted by what opening them costs, so that a small rest need not look at all of them."""
+
+    def __init__(self, bins: Bins, nodes: list[int]) -> None:
+        self._ascending: list[tuple[int, int]] = []
+        super().__init__(bins, nodes)
+
+    def note(self, number: int) -> None:
+        """Note that a node became open or closed."""
+        before = number in self._known
+        super().note(number)
+        if (number in self._known) == before:
+            return
+        entry = self._costs[number], number
+        if before:
+            del self._ascending[bisect_left(self._ascending, entry)]
+        else:
+            insort(self._ascending, entry)
+
+    def _small(self, piece: Piece, missing: int, found: int) -> int:
+        fitting = (n for _, n in self._ascending if self._bins.fits(n, piece) >= missing)
+        return next(fitting, found)
