@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
+from heapq import heappush
 
 from kwatt.planning.bins import Bins, NodePool, Piece
 from kwatt.planning.closed import ClosedNodes
@@ -44,7 +46,7 @@ class _FittingPool(NodePool):
 
     def __init__(self, bins: Bins, nodes: Ints) -> None:
         super().__init__(bins, nodes)
-        self._closed = ClosedNodes(bins, self.nodes)
+        self._closed = _SortedClosedNodes(bins, self.nodes)
         self._by_free: dict[int, dict[int, None]] = {}
         self._free: dict[int, int] = {}
         for number in self.nodes:
@@ -58,15 +60,20 @@ class _FittingPool(NodePool):
         if free == before:
             return
         if before > 0:
-            del self._by_free[before][number]
+            self._forget(number, before)
         self._free[number] = free
         if free > 0:
             self._by_free.setdefault(free, {})[number] = None
 
+    def _forget(self, number: int, free: int) -> None:
+        del self._by_free[free][number]
+        if not self._by_free[free]:
+            del self._by_free[free]
+
     def open_nodes(self, piece: Piece) -> Iterable[tuple[int, int]]:
         """Yield open nodes that take a piece, those with least free first, while the caller fills them."""
         for free in sorted(free for free in self._by_free if free >= piece.npus):
-            for number in list(self._by_free[free]):
+            for number in list(self._by_free.get(free, ())):
                 most = self.bins.fits(number, piece)
                 if most:
                     yield number, most
@@ -86,7 +93,7 @@ class _FittingPool(NodePool):
         Those of each size fill up nodes with replicas of it or larger ones: exact where sizes divide
         each other.
         """
-        holes = {free: len(nodes) for free, nodes in self._by_free.items() if nodes}
+        holes = {free: len(nodes) for free, nodes in self._by_free.items()}
         holes[without] = holes.get(without, 0) - 1
         needed = 0
         for npus in sorted(sizes, reverse=True):
@@ -94,3 +101,41 @@ class _FittingPool(NodePool):
             if sum(free // npus * npus * count for free, count in holes.items()) < needed:
                 return False
         return True
+
+
+class _SortedClosedNodes(ClosedNodes):
+    """Closed nodes sorted by what opening them costs, so that a small rest need not look at all of them."""
+
+    def __init__(self, bins: Bins, nodes: list[int]) -> None:
+        self._ascending: list[tuple[int, int]] = []
+        super().__init__(bins, nodes)
+
+    def note(self, number: int) -> None:
+        """Note that a node became open or closed."""
+        before = number in self._known
+        super().note(number)
+        if (number in self._known) == before:
+            return
+        entry = self._costs[number], number
+        if before:
+            del self._ascending[bisect_left(self._ascending, entry)]
+        else:
+            insort(self._ascending, entry)
+
+    def _revive(self, piece: Piece) -> None:
+        """Look at dead domains again as before, but only at those that have the watts by now."""
+        freed, unit = self._dead_since
+        if freed == self._bins.freed and 0 < unit <= piece.unit:
+            return
+        least = min(unit, piece.unit) if unit else piece.unit
+        self._dead_since = self._bins.freed, least
+        dead = [domain for domain in self._dead if self._first(domain) is not None]
+        self._dead = [domain for domain in dead if self._watts(domain) < least]
+        still = set(self._dead)
+        for domain in dead:
+            if domain not in still:
+                heappush(self._heap, self._key(domain))
+
+    def _small(self, piece: Piece, missing: int, found: int) -> int:
+        fitting = (n for _, n in self._ascending if self._bins.fits(n, piece) >= missing)
+        return next(fitting, found)

@@ -12,11 +12,12 @@ from dataclasses import replace
 
 from kwatt.model.keys import ServiceKey
 from kwatt.model.snapshot import Service
-from kwatt.planning.bins import Piece, merged, only
+from kwatt.planning.bins import Piece, merged
 from kwatt.planning.capacity import is_at_home
 from kwatt.planning.delta import NOT_COVERED, Delta
 from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.fitting import FittingBins
+from kwatt.planning.losses import Loss
 from kwatt.planning.newcomers import Market
 from kwatt.planning.options import Demand, Option
 from kwatt.planning.pricelist import Candidate, PriceList, price_list
@@ -76,20 +77,8 @@ class Standing:
 
     def lose(self, node: str) -> Delta:
         """Serve elsewhere what ran on a node that is gone; the node takes nothing any more."""
-        number = self.layout.numbers[node]
-        lost = sorted(self.on_node.get(number, ()), key=self.order)
-        before = {key: self.holdings[key] for key in lost}
-        for key in lost:
-            self.take(before[key], only(before[key].counts, number))
-        self.bins.withdraw(number)
-        after: dict[ServiceKey, Holding] = {}
-        for key in lost:
-            found = self._replaced(self.services[key], before[key], number)
-            if found is None:
-                self.undo_loss(number, before, after)
-                return NOT_COVERED
-            after[key] = found
-        return self.settle(before, after)
+        loss = Loss(self, self.layout.numbers[node])
+        return self.settle(loss.before, loss.after) if loss.is_made_good() else NOT_COVERED
 
     def regain(self, node: str) -> None:
         """Let a node that was lost take replicas again."""
@@ -102,7 +91,7 @@ class Standing:
                 self.take(holding, holding.counts)
         for holding in delta.before.values():
             if holding:
-                self.bins.restore(_piece_of(holding.demand), list(holding.counts))
+                self.restore(holding, holding.counts)
         self.settle(delta.after, delta.before)
 
     def _prepare(self) -> None:
@@ -115,17 +104,6 @@ class Standing:
                 alike.setdefault(fit, (key, holding.option))
         for key, option in alike.values():
             self.piece(self.services[key], option)
-
-    def undo_loss(
-        self, number: int, before: Mapping[ServiceKey, Holding], after: Mapping[ServiceKey, Holding]
-    ) -> None:
-        """Take a withdrawn node into use again, with all that services held; some hold `after` by now."""
-        self.bins.readmit(number)
-        for key, holding in before.items():
-            if key in after:
-                self.take(after[key], after[key].counts)
-            missing = holding.counts if key in after else only(holding.counts, number)
-            self.bins.restore(_piece_of(holding.demand), list(missing))
 
     def order(self, key: ServiceKey) -> tuple[int, int, ServiceKey]:
         """Return the order in which services find room: the largest replicas have the least choice."""
@@ -143,7 +121,7 @@ class Standing:
             if grown is not None:
                 self.displaced.note(service.key, None)
                 return grown
-        moved = self._moved(service, before, best)
+        moved = self.anew(service, before, best)
         is_home = moved is None or moved.demand.variant == best.option.variant
         self.displaced.note(service.key, None if is_home else best)
         return moved
@@ -163,29 +141,19 @@ class Standing:
             counts = merged([*counts, *placed])
         return Holding(before.demand, wanted.option, tuple(c for c in counts if c[1]))
 
-    def _moved(self, service: Service, before: Holding | None, best: Candidate) -> Holding | None:
-        """Place all replicas anew, as the cheapest candidate that there is room for."""
+    def anew(
+        self, service: Service, before: Holding | None, wanted: Candidate | None = None
+    ) -> Holding | None:
+        """Place all replicas anew, as wanted or as the cheapest candidate with room; None: as before."""
         if before is not None:
             self.take(before, before.counts)
-        found = self.placed(service, best)
-        if found is None:
-            others = (self.placed(service, c) for c in self._prices.candidates(service))
-            found = next((holding for holding in others if holding), None)
-        if found is None and before is not None:
-            self.bins.restore(_piece_of(before.demand), list(before.counts))
-        return found
-
-    def _replaced(self, service: Service, before: Holding, number: int) -> Holding | None:
-        """Serve elsewhere what a service held on a node, which was taken back."""
-        missing = sum(count for _, count in only(before.counts, number))
-        left = tuple(c for c in before.counts if c[0] != number)
-        rest = Holding(before.demand, before.option, left)
-        if before.option is not None:
-            placed = self.bins.place(self.piece(service, before.option), missing)
-            if placed is not None:
-                return Holding(before.demand, before.option, merged([*left, *placed]))
-        best = self._prices.best(service, None)
-        return self._moved(service, rest, best) if best else None
+        after = self.placed(service, wanted) if wanted else None
+        if after is None:
+            found = (self.placed(service, c) for c in self._prices.candidates(service))
+            after = next((holding for holding in found if holding), None)
+        if after is None and before is not None:
+            self.restore(before, before.counts)
+        return after
 
     def placed(self, service: Service, candidate: Candidate) -> Holding | None:
         option = candidate.option
@@ -243,6 +211,10 @@ class Standing:
     def take(self, holding: Holding, counts: Sequence[tuple[int, int]]) -> None:
         """Take some replicas of a holding off their nodes."""
         self.bins.take(_piece_of(holding.demand), list(counts))
+
+    def restore(self, holding: Holding, counts: Sequence[tuple[int, int]]) -> None:
+        """Put some replicas of a holding back where they were."""
+        self.bins.restore(_piece_of(holding.demand), list(counts))
 
     def settle(
         self,
