@@ -234,8 +234,7 @@ def _cycle(
     shares = Shares(time.monotonic, lambda: informers["Pod"].version)
 
     def learn(kind: str, body: dict[str, Any]) -> None:
-        with store.trigger.learning():
-            informers[kind].offer("MODIFIED", body)
+        informers[kind].offer("MODIFIED", body)
 
     return Cycle(
         Parts(

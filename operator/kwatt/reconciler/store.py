@@ -30,6 +30,11 @@ _READERS: Final[Mapping[str, Callable[[Body], Owned]]] = {
 }
 OWN_KINDS: Final = ("InferenceService", "NPUClass", "ModelProfile", "PowerBudget")
 _LIMITS: Final = ("NPUClass", "ModelProfile", "PowerBudget", "ResourceQuota")
+_MADE: Final = (
+    "Deployment",
+    "Service",
+    "HTTPRoute",
+)  # by own writes; what others do to them shows in pods
 _VERSIONED: Final = (  # equal ones may still differ in the resource version, or in what a status remembers
     "Node",
     "Pod",
@@ -137,7 +142,7 @@ class Store:
 
     def _changed(self, kind: str) -> None:
         self.limits += kind in _LIMITS
-        self.trigger.poke()
+        self.trigger.poke(news=kind not in _MADE)
 
     def world(self, verdicts: Mapping[tuple[str, int], str]) -> World:
         """Return all that was seen, as the input of one observation."""

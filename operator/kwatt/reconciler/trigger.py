@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
 
 QUIET_SECONDS = 0.3
 LONGEST_SECONDS = 2.0
@@ -13,7 +11,7 @@ LONGEST_SECONDS = 2.0
 class Trigger:
     """Wakes the planning loop after a poke, or when the time given to `wait` has passed.
 
-    `news` counts the pokes that did not come from own writes.
+    `news` counts the pokes that were news, and not what own writes brought about.
     """
 
     def __init__(
@@ -22,22 +20,12 @@ class Trigger:
         self._quiet = quiet_seconds
         self._longest = longest_seconds
         self._poked = asyncio.Event()
-        self._learning = False
         self.news = 0
 
-    def poke(self) -> None:
+    def poke(self, *, news: bool = True) -> None:
         """Say that something changed; cheap, never blocks."""
         self._poked.set()
-        self.news += not self._learning
-
-    @contextlib.contextmanager
-    def learning(self) -> Iterator[None]:
-        """Let pokes wake the loop as ever, but be no news: an own write was answered."""
-        self._learning = True
-        try:
-            yield
-        finally:
-            self._learning = False
+        self.news += news
 
     async def wait(self, at_most_seconds: float | None) -> bool:
         """Return True after a poke and the quiet that follows it, False when the time is over."""

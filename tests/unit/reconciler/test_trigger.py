@@ -46,8 +46,7 @@ async def test_a_poke_during_a_cycle_is_not_lost() -> None:
 async def test_own_writes_wake_the_loop_but_are_no_news() -> None:
     trigger = Trigger(quiet_seconds=0.01, longest_seconds=0.1)
     trigger.poke()
-    with trigger.learning():
-        trigger.poke()
+    trigger.poke(news=False)
 
     assert trigger.news == 1
     assert await trigger.wait(1)
