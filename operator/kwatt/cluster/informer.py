@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import math
 import time
@@ -224,11 +225,21 @@ class Informer:
 
     def _hand(self, event_type: str, body: Body) -> None:
         try:
-            self._target.take(event_type, body)
+            self._target.take(event_type, _apart(body))
         except Exception:  # one object must not stop the others
             uid = body["metadata"]["uid"]
             self._ledger.retract(uid)
             _LOG.exception("take path=%s type=%s uid=%s", self.path, event_type, uid)
+
+
+def _apart(body: Body) -> Body:
+    """Return an equal body with memory of its own.
+
+    A name that is kept of an object in a list of thousands keeps the memory pool that it lies in, and so
+    together they keep the whole list: a hundred MiB with 10,000 services.
+    """
+    copy: Body = json.loads(json.dumps(body))
+    return copy
 
 
 class OptionalInformer(Informer):

@@ -30,7 +30,8 @@ def sighting_of(body: Mapping[str, Any]) -> Sighting:
     metadata = body.get("metadata") or {}
     if not metadata.get("uid"):
         raise ValueError(f"an object without uid: {metadata.get('name')!r}")
-    return Sighting(metadata["uid"], version_number(metadata.get("resourceVersion")))
+    uid = str(metadata["uid"]).encode().decode()  # a copy, so that nothing of the body is kept
+    return Sighting(uid, version_number(metadata.get("resourceVersion")))
 
 
 def version_number(version: str | None) -> int:

@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import itertools
+import json
 
 import pytest
 
 from kwatt.cluster.backoff import Backoff
 from kwatt.cluster.client import Client
 from kwatt.cluster.informer import Informer, OptionalInformer, Pace
+from kwatt.cluster.ledger import sighting_of
 
 PODS = "/api/v1/pods"
 QUICK = Pace(list_seconds=300, backoff=Backoff(first=0.02, cap=0.1), absent_seconds=0.02)
@@ -372,3 +374,28 @@ class TestOptional:
 
         assert store.versions == {}
         assert store.log[-1] == ("forget", "uid-a")
+
+
+class Keeper:
+    """Keeps the last body that was handed on."""
+
+    def __init__(self) -> None:
+        self.body: dict = {}
+
+    def take(self, event_type: str, body: dict) -> None:
+        self.body = body
+
+    def forget(self, uid: str) -> None:
+        """Nothing is forgotten here."""
+
+
+async def test_who_keeps_a_name_does_not_keep_the_list_that_it_came_in(api):
+    keeper = Keeper()
+    listed = json.loads('{"metadata": {"uid": "u-1", "name": "cam-1", "resourceVersion": "7"}}')
+    async with Client(api.configuration) as client:
+        Informer(client, "/api/v1/pods", keeper).offer("ADDED", listed)
+
+    assert keeper.body == listed
+    assert all(keeper.body["metadata"][n] is not listed["metadata"][n] for n in ("uid", "name"))
+    assert sighting_of(listed).uid == "u-1"
+    assert sighting_of(listed).uid is not listed["metadata"]["uid"]
