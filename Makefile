@@ -88,7 +88,7 @@ image: ## Build the operator's image with docker or podman; BASE=... names anoth
 	@$(PYTHON) tests/release/image.py
 
 chart: setup ## Lint the chart and test what it renders to
-	@$(BIN)/pytest -q tests/chart/test_render.py
+	@$(BIN)/pytest -q tests/chart/test_render.py tests/chart/test_values.py
 
 sbom: setup ## Print a bill of materials (CycloneDX) of KWatt and its locked packages
 	@$(BIN)/python tests/release/sbom.py --locked requirements.txt $$($(BIN)/python -c 'import sysconfig as s; print(s.get_path("purelib"), __import__("kwatt").__version__)')
