@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from chart.helm import CHART, REPO, Body, Refused, render
+from kwatt.cli.run import build_parser
 
 SCHEMA: Final[Body] = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 CAP: Final[Body] = {"nodeSelector": {"matchLabels": {"rack": "a1"}}, "watts": 2000}
@@ -135,6 +137,23 @@ def test_a_wrong_key_within_parts_of_kubernetes_is_refused(tmp_path: Path) -> No
         "at '/affinity/podAntiAffinity': additional properties 'required' not allowed",
     ):
         assert words in said
+
+
+def test_no_extra_argument_overrides_what_the_chart_gives(tmp_path: Path) -> None:
+    options = {one for action in build_parser()._actions for one in action.option_strings}
+    own = {one for one in options if one.startswith("--")} - {"--telemetry-via"}
+
+    said = refusal({"extraArgs": [f"{one}=9" for one in sorted(own)]}, tmp_path)
+
+    assert "--port" in own
+    assert set(re.findall(r"leave out (--[a-z-]+)=9: ", said)) == own
+    assert "leave out --writes-per-second=9: set writesPerSecond" in said
+
+
+def test_no_extra_argument_overrides_it_in_short(tmp_path: Path) -> None:
+    said = refusal({"extraArgs": ["--telemetry-via=http://a", "--po=9000", "--w"]}, tmp_path)
+
+    assert set(re.findall(r"leave out (\S+): ", said)) == {"--po=9000", "--w"}
 
 
 def test_the_schema_knows_every_value_and_no_other_key() -> None:
