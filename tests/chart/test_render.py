@@ -124,6 +124,37 @@ def test_the_network_policy_reaches_every_exporter_and_runtime_that_has_a_defaul
     assert ports <= reached
 
 
+def dns_rule(*args: str) -> Body:
+    """Return the egress rule for DNS: the only one with UDP."""
+    policy = of_kind(render(*args), "NetworkPolicy")["kwatt"]
+    (rule,) = [
+        rule
+        for rule in policy["spec"]["egress"]
+        if any(one.get("protocol") == "UDP" for one in rule["ports"])
+    ]
+    return rule
+
+
+def test_the_network_policy_reaches_dns_in_pods_on_hosts_and_of_openshift() -> None:
+    rule = dns_rule()
+
+    assert {(one["port"], one["protocol"]) for one in rule["ports"]} == {
+        (port, protocol) for port in (53, 5353) for protocol in ("UDP", "TCP")
+    }
+    assert {"ipBlock": {"cidr": "169.254.20.10/32"}} in rule["to"]
+    assert [
+        one["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+        for one in rule["to"]
+        if "namespaceSelector" in one
+    ] == ["kube-system", "openshift-dns"]
+
+
+def test_the_network_policy_reaches_dns_anywhere_where_no_place_is_named() -> None:
+    nowhere = "networkPolicy.dns.namespaces=null,networkPolicy.dns.cidrs=null"
+
+    assert "to" not in dns_rule("--set", nowhere)
+
+
 def test_alerts_and_dashboard_are_those_of_their_files() -> None:
     found = of_kind(rendered("everything"), "PrometheusRule", "ConfigMap")
     alerts, dashboard = CHART / "files" / "alerts.yaml", CHART / "files" / "dashboard.json"

@@ -48,6 +48,7 @@ def refusal(values: Body, folder: Path) -> str:
             "networkPolicy.apiServer.port=443",
             "at '/networkPolicy/apiServer': additional properties",
         ),
+        ("networkPolicy.dns.ports=[]", "at '/networkPolicy/dns/ports'"),
         ("replicas=-1", "at '/replicas': minimum: got -1, want 0"),
         ("replicas=two", "at '/replicas': got string, want integer"),
         ("resources.limits.memory=1GB", "at '/resources/limits/memory'"),
