@@ -124,6 +124,14 @@ def test_the_network_policy_reaches_every_exporter_and_runtime_that_has_a_defaul
     assert ports <= reached
 
 
+def test_whoever_reaches_the_pods_may_read_metrics_until_somebody_is_named() -> None:
+    def admitted(name: str) -> list[Body]:
+        return of_kind(rendered(name), "NetworkPolicy")["kwatt"]["spec"]["ingress"]
+
+    assert admitted("default") == [{"ports": [{"port": "metrics"}]}]  # no `from`: any source
+    assert len(admitted("hardened")[0]["from"]) == 2  # and the pod of `helm test`
+
+
 def dns_rule(*args: str) -> Body:
     """Return the egress rule for DNS: the only one with UDP."""
     policy = of_kind(render(*args), "NetworkPolicy")["kwatt"]
