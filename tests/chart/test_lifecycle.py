@@ -100,6 +100,13 @@ def test_caps_of_a_first_install_follow_the_values_later(kubectl: Kubectl) -> No
     assert kubectl.get("powerbudget", "rack-a1")["spec"]["watts"] == "4k"
     kubectl("patch", "npuclass", "nepes", "--type=merge", "-p", '{"spec":{"vendor":"ours"}}')
 
+    upgrade(kubectl, *CAP, "--set", "powerBudgets.rack-a1.watts=5k")
+    assert kubectl.get("powerbudget", "rack-a1")["spec"]["watts"] == "5k"
+    release(kubectl, "rollback", "kwatt", "1")  # whose caps are hooks
+    assert kubectl.get("powerbudget", "rack-a1")["spec"]["watts"] == "4k"
+    release(kubectl, "rollback", "kwatt", "2")
+    assert kubectl.get("powerbudget", "rack-a1")["spec"]["watts"] == "5k"
+
     upgrade(kubectl, *CAP, "--set", "powerBudgets.rack-a1.watts=3k", "--set", "crds.keep=false")
     assert kubectl.get("powerbudget", "rack-a1")["spec"]["watts"] == "3k"
     assert kubectl.get("npuclass", "nepes")["spec"]["vendor"] == "ours"
