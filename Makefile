@@ -48,13 +48,14 @@ lint: setup ## Lint, spelling, layers
 types: setup ## Check types strictly
 	@$(BIN)/mypy
 
-generate: setup ## Write the generated files: CRDs, reference pages, versions of the chart
+generate: setup ## Write the generated files: CRDs, reference pages, versions and README of the chart
 	@$(BIN)/python -m kwatt.cli.crds crds
 	@$(BIN)/python -m kwatt.cli.reference docs
 	@$(BIN)/python tests/release/chart_version.py
+	@$(BIN)/python tests/release/chart_readme.py
 
 generated: generate ## Fail if a generated file is not current
-	@git diff --exit-code -- crds docs/metrics.md docs/reference charts/kwatt/Chart.yaml
+	@git diff --exit-code -- crds docs/metrics.md docs/reference charts/kwatt/Chart.yaml charts/kwatt/README.md
 
 unit: setup ## Unit tests and planner laws, no cluster
 	@$(BIN)/pytest -q tests/unit tests/laws

@@ -11,8 +11,9 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from chart.helm import CHART, REPO, Body, Refused, render
+from chart.helm import CHART, REPO, Body, Refused, helm, render
 from kwatt.cli.run import build_parser
+from release.chart_readme import tabled
 
 SCHEMA: Final[Body] = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 CAP: Final[Body] = {"nodeSelector": {"matchLabels": {"rack": "a1"}}, "watts": 2000}
@@ -155,6 +156,15 @@ def test_no_extra_argument_overrides_it_in_short(tmp_path: Path) -> None:
     said = refusal({"extraArgs": ["--telemetry-via=http://a", "--po=9000", "--w"]}, tmp_path)
 
     assert set(re.findall(r"leave out (\S+): ", said)) == {"--po=9000", "--w"}
+
+
+def test_the_readme_that_helm_shows_has_every_value() -> None:
+    shown = helm("show", "readme", str(CHART)).strip("\n") + "\n"
+    least = yaml.safe_load((CHART / "Chart.yaml").read_text())["kubeVersion"]
+
+    assert tabled(shown) == shown, "not current: make generate"
+    assert shown.count("\n| `") > 40
+    assert f"Kubernetes {least.removeprefix('>=').removesuffix('.0-0')} or later" in shown
 
 
 def test_the_schema_knows_every_value_and_no_other_key() -> None:
