@@ -122,6 +122,14 @@ def test_a_wrong_cap_is_refused_by_the_path_of_its_field(tmp_path: Path) -> None
         assert [line for line in of_it if words in line], (words, of_it)
 
 
+def test_a_window_that_is_empty_or_has_the_name_of_another_is_refused(tmp_path: Path) -> None:
+    for windows, words in (
+        ([WINDOW | {"to": "22:00"}], "powerBudgets.hall: window night is empty"),
+        ([WINDOW, WINDOW], "powerBudgets.hall: two windows are called night"),
+    ):
+        assert words in refusal({"powerBudgets": {"hall": CAP | {"windows": windows}}}, tmp_path)
+
+
 def test_a_wrong_key_within_parts_of_kubernetes_is_refused(tmp_path: Path) -> None:
     peer = {"podSelector": {"matchLabel": {}}}
     rules = [{"to": [{"ipBlock": {"cidrs": "10.0.0.1/32"}}], "ports": [{"ports": 53}]}]
