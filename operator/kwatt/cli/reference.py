@@ -49,8 +49,9 @@ The picture is drawn without Grafana, from a real Prometheus on a real operator 
 _CLI: Final = """\
 # Commands
 
-`kwatt` is one program; as `kubectl-kwatt` on the PATH it is `kubectl kwatt` too. Unusable input ends with
-status 2 and one sentence.
+`kwatt` is one program; as `kubectl-kwatt` on the PATH it is `kubectl kwatt` too
+([how to get it](../installation.md#the-command-kubectl-kwatt)). Unusable input ends with status 2 and one
+sentence.
 
 """
 _CRDS: Final = f"""\
