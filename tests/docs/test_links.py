@@ -14,7 +14,6 @@ ENGLISH = sorted(DOCS.glob("*.md"))
 KOREAN = sorted((DOCS / "ko").glob("*.md"))
 # Tables that a program writes stay in one place: the Korean page says how to read them, with its own headings.
 GENERATED = {
-    "metrics.md",
     "benchmarks.md",
     "benchmarks-demand.md",
     "benchmarks-faults.md",
