@@ -23,7 +23,7 @@ setup: $(READY) ## Make the virtual environment with locked packages
 tools: ## Put the control-plane programs into the cache (about 10 minutes once, then nothing)
 	@$(PYTHON) tests/cluster/tools.py ensure
 
-cluster: tools ## Start a local control plane (etcd, API server, scheduler, controllers, KWOK) called "dev"
+cluster: ## Start a local control plane (etcd, API server, scheduler, controllers, KWOK) called "dev", print its KUBECONFIG
 	@$(PYTHON) tests/cluster/cluster.py up --name dev
 
 cluster-down: ## Stop all local control planes and remove every trace of them

@@ -14,11 +14,14 @@ ENGLISH = sorted(DOCS.glob("*.md"))
 KOREAN = sorted((DOCS / "ko").glob("*.md"))
 # Tables that a program writes stay in one place: the Korean page says how to read them, with its own headings.
 GENERATED = {
-    "metrics.md",
     "benchmarks.md",
     "benchmarks-demand.md",
     "benchmarks-faults.md",
     "benchmarks-planner.md",
+}
+THE_COMMAND = {
+    DOCS / "installation.md": "the-command-kubectl-kwatt",
+    DOCS / "ko" / "installation.md": "kubectl-kwatt-명령",
 }
 _MARK = re.compile(r"^ *(#{1,6}(?= )|\||[*-](?= )|\d+\.(?= ))", re.MULTILINE)
 
@@ -42,6 +45,18 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
     assert leads(page, "reasons.md#insufficientnpus")
     assert not leads(page, "reasons.md#insufficientgpus")
     assert not leads(page, "missing.md")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPO)))
+def test_who_is_told_to_type_kubectl_kwatt_is_told_how_to_get_it(page: Path) -> None:
+    typed = "kubectl kwatt" in page.read_text(encoding="utf-8") and page not in THE_COMMAND
+
+    assert not typed or any(leads_to_the_command(page, target) for target in links(page))
+
+
+def leads_to_the_command(page: Path, target: str) -> bool:
+    path, _, anchor = target.partition("#")
+    return THE_COMMAND.get((page.parent / path).resolve()) == anchor
 
 
 @pytest.mark.parametrize("english", ENGLISH, ids=lambda page: page.name)

@@ -1,17 +1,18 @@
 """Every command of the quick start runs, in order, on a real control plane, in both languages.
 
-Three commands are replaced, each by what shows the most of it here:
+Two commands are replaced, each by what shows the most of it here:
 
-* `make cluster`: the test starts such a control plane itself.
 * `helm install`: no image is published, so Helm asks the real API server about all of it (`--dry-run=server`).
 * `make run`: it runs until it is stopped, so the operator is started beside, with its own rights and no more.
+
+The reader begins with a PATH that has kubectl and Helm but nothing of KWatt's, and a KUBECONFIG that leads
+nowhere: what the page does not export is not there.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from e2e.harness import Operator
 
 ENGLISH, KOREAN = DOCS / "quickstart.md", DOCS / "ko" / "quickstart.md"
 KNOWN = {"sh", "console"}
+EXPORT = re.compile(r"export (\w+)=")
 ANSWERS = {
     "kubectl kwatt plan --set": 3,  # something is not placed
     'kubectl patch powerbudget rack-a1 --type=merge -p \'{"spec":{"watts":"2kW"}}\'': 1,  # refused
@@ -35,28 +37,41 @@ pytestmark = pytest.mark.cluster
 
 
 class Reader:
-    """Somebody who types what the page says."""
+    """Somebody who types what the page says, all of it in one terminal."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        programs = [str(cluster.bin), str(Path(sys.executable).parent), os.environ["PATH"]]
-        self._env = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig)}
-        self._env["PATH"] = os.pathsep.join(programs)
-        self._cluster = cluster
+    def __init__(self, clusters: Path) -> None:
+        ours = Path(sys.executable).parent
+        theirs = [p for p in os.environ["PATH"].split(os.pathsep) if Path(p) != ours]
+        programs = helm.program("helm").removesuffix("/helm")
+        self._env = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
+        self._env |= {
+            "PATH": os.pathsep.join([programs, *theirs]),
+            "KUBECONFIG": str(clusters / "not-exported"),
+            "KWATT_CLUSTERS": str(clusters),
+            "PYTHON": sys.executable,  # the one of `make`
+        }
         self.operator: Operator | None = None
         self.ran: list[str] = []
 
     def type(self, command: str) -> str:
         """Run one command, or what stands in for it here; return what it printed."""
         self.ran.append(command)
-        if command == "make cluster":
+        if exported := EXPORT.match(command):
+            name = exported[1]
+            self._env[name] = self._run(f"{command}; printenv {name}").removesuffix("\n")
             return ""
         if command == "make run":
-            self.operator = Operator(self._cluster, "quickstart").start()
+            self.operator = Operator(self._cluster(), "quickstart").start()
             return ""
         if command.startswith("helm install"):
-            helm.program("helm")
             command = command.replace(" --wait", "") + " --dry-run=server"
         return self._run(command)
+
+    def _cluster(self) -> Cluster:
+        """Return the local control plane that is running, if that is what was exported."""
+        running = local.up("dev")
+        assert self._env["KUBECONFIG"] == str(running.kubeconfig)
+        return running
 
     def _run(self, command: str) -> str:
         done = subprocess.run(
@@ -69,20 +84,23 @@ class Reader:
         )
         expected = next((code for start, code in ANSWERS.items() if command.startswith(start)), 0)
         assert done.returncode == expected, f"{command}: {done.stdout}{done.stderr}{self._log()}"
-        return done.stdout + done.stderr
+        return done.stdout if EXPORT.match(command) else done.stdout + done.stderr
 
     def _log(self) -> str:
         return self.operator.text() if self.operator else ""
 
 
 @pytest.fixture(scope="module")
-def reader() -> Iterator[Reader]:
-    """Lend a fresh control plane to one reader."""
-    with local.cluster(f"quickstart-{os.getpid()}-{secrets.token_hex(2)}") as running:
-        somebody = Reader(running)
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """Lend a reader a folder of their own for the cluster of the page."""
+    clusters = tmp_path_factory.mktemp("clusters")
+    somebody = Reader(clusters)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KWATT_CLUSTERS", str(clusters))
         yield somebody
         if somebody.operator is not None:
             somebody.operator.stop()
+        local.down("dev")
 
 
 def commands(page: Path) -> list[tuple[str, list[str]]]:

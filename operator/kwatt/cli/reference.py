@@ -45,12 +45,21 @@ The picture is drawn without Grafana, from a real Prometheus on a real operator 
   point in use, and 250 more. None has a pod, node, card or request as a label, so that number does not grow
   with the load.
 
+Queries that are often of use:
+
+```
+sum by (service_namespace) (rate(kwatt_service_energy_joules_total[1h]))    # mean watts of each namespace
+kwatt_power_budget_watts{part="headroom"}                                   # watts left of each budget
+time() - kwatt_service_measurement_timestamp_seconds                        # seconds since the last measurement
+```
+
 """
 _CLI: Final = """\
 # Commands
 
-`kwatt` is one program; as `kubectl-kwatt` on the PATH it is `kubectl kwatt` too. Unusable input ends with
-status 2 and one sentence.
+`kwatt` is one program; as `kubectl-kwatt` on the PATH it is `kubectl kwatt` too
+([how to get it](../installation.md#the-command-kubectl-kwatt)). Unusable input ends with status 2 and one
+sentence.
 
 """
 _CRDS: Final = f"""\
