@@ -48,13 +48,14 @@ lint: setup ## Lint, spelling, layers
 types: setup ## Check types strictly
 	@$(BIN)/mypy
 
-generate: setup ## Write the generated files: CRDs, reference pages, versions of the chart
+generate: setup ## Write the generated files: CRDs, reference pages, versions and README of the chart
 	@$(BIN)/python -m kwatt.cli.crds crds
 	@$(BIN)/python -m kwatt.cli.reference docs
 	@$(BIN)/python tests/release/chart_version.py
+	@$(BIN)/python tests/release/chart_readme.py
 
 generated: generate ## Fail if a generated file is not current
-	@git diff --exit-code -- crds docs/metrics.md docs/reference charts/kwatt/Chart.yaml
+	@git diff --exit-code -- crds docs/metrics.md docs/reference charts/kwatt/Chart.yaml charts/kwatt/README.md
 
 unit: setup ## Unit tests and planner laws, no cluster
 	@$(BIN)/pytest -q tests/unit tests/laws
@@ -88,7 +89,7 @@ image: ## Build the operator's image with docker or podman; BASE=... names anoth
 	@$(PYTHON) tests/release/image.py
 
 chart: setup ## Lint the chart and test what it renders to
-	@$(BIN)/pytest -q tests/chart/test_render.py
+	@$(BIN)/pytest -q tests/chart/test_render.py tests/chart/test_values.py
 
 sbom: setup ## Print a bill of materials (CycloneDX) of KWatt and its locked packages
 	@$(BIN)/python tests/release/sbom.py --locked requirements.txt $$($(BIN)/python -c 'import sysconfig as s; print(s.get_path("purelib"), __import__("kwatt").__version__)')

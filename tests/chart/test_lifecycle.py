@@ -5,6 +5,7 @@ The operator's pods do not really run there, so its process runs beside, with th
 
 from __future__ import annotations
 
+import json
 import subprocess
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -95,10 +96,39 @@ def test_what_is_rendered_is_valid_for_the_api_server(kubectl: Kubectl, tmp_path
         assert "Valid: 0" not in done.stdout, done.stdout
 
 
+def test_parts_of_kubernetes_in_the_values_have_the_fields_of_its_api(kubectl: Kubectl) -> None:
+    theirs = json.loads(kubectl("get", "--raw", "/openapi/v2"))["definitions"]
+    ours = json.loads((CHART / "values.schema.json").read_text())["$defs"]
+
+    for part, definition in (
+        ("networkPolicyPeer", "io.k8s.api.networking.v1.NetworkPolicyPeer"),
+        ("networkPolicyPort", "io.k8s.api.networking.v1.NetworkPolicyPort"),
+        ("nodeAffinity", "io.k8s.api.core.v1.NodeAffinity"),
+        ("podAffinity", "io.k8s.api.core.v1.PodAffinity"),
+    ):
+        assert fields(ours[part], ours) == fields(theirs[definition], theirs)
+
+
+def fields(schema: Body, definitions: Body) -> Body:
+    """Return the names of the fields that a schema lists, nested; of a list those of its items."""
+    if "$ref" in schema:
+        return fields(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    if "items" in schema:
+        return fields(schema["items"], definitions)
+    return {key: fields(one, definitions) for key, one in schema.get("properties", {}).items()}
+
+
 def test_caps_of_a_first_install_follow_the_values_later(kubectl: Kubectl) -> None:
     install(kubectl, "--create-namespace", *CAP, "--set", "powerBudgets.rack-a1.watts=4k")
     assert kubectl.get("powerbudget", "rack-a1")["spec"]["watts"] == "4k"
     kubectl("patch", "npuclass", "nepes", "--type=merge", "-p", '{"spec":{"vendor":"ours"}}')
+
+    upgrade(kubectl, *CAP, "--set", "powerBudgets.rack-a1.watts=5k")
+    assert kubectl.get("powerbudget", "rack-a1")["spec"]["watts"] == "5k"
+    release(kubectl, "rollback", "kwatt", "1")  # whose caps are hooks
+    assert kubectl.get("powerbudget", "rack-a1")["spec"]["watts"] == "4k"
+    release(kubectl, "rollback", "kwatt", "2")
+    assert kubectl.get("powerbudget", "rack-a1")["spec"]["watts"] == "5k"
 
     upgrade(kubectl, *CAP, "--set", "powerBudgets.rack-a1.watts=3k", "--set", "crds.keep=false")
     assert kubectl.get("powerbudget", "rack-a1")["spec"]["watts"] == "3k"

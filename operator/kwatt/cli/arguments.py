@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from datetime import UTC, datetime
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from kwatt.errors import InvalidInput
 
@@ -14,7 +14,13 @@ _HORIZONS = range(60, 31_536_001)
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that says what is wrong in one sentence and ends with status 2."""
+    """An argument parser whose mistakes are one sentence and status 2; it takes no shortened options.
+
+    A shortened one would mean something else as soon as a version adds an option.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         """Print `message` and where help is, and leave with 2."""

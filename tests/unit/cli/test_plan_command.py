@@ -193,6 +193,7 @@ def test_unusable_input_is_2_and_one_line(
         ["fly"],
         ["plan", "-o", "xml"],
         ["plan", "--wat"],
+        ["plan", "-f", "/dev/null", "--moves", "600"],  # no short forms
         ["plan", "--moves-horizon", "59"],
         ["plan", "--moves-horizon", "1h"],
         ["run", "--moves-horizon", "31536001"],
