@@ -75,6 +75,11 @@ class Kubectl:
         return resource in {one["name"] for one in found}
 
 
+def establish(kubectl: Kubectl, *crds: str) -> None:
+    """Wait until CRDs are served; `kubectl wait` fails on one without conditions, so it is asked again."""
+    eventually(lambda: kubectl("wait", "--for=condition=Established", "crd", *(crds or ("--all",))))
+
+
 def install_policies(kubectl: Kubectl) -> None:
     """Put the chart's admission policies in force, and its roles for tenants."""
     kubectl("apply", "--server-side", "-f", str(CHART / "policies"))
