@@ -66,7 +66,7 @@ test: setup tools ## All tests: unit, laws, integration and end to end on a real
 e2e-kind: setup tools ## End-to-end tests on a real kubelet: kind, image, chart, device plugin (docs/e2e-kind.md)
 	@$(BIN)/python tests/kind/run.py $(E2E_KIND)
 
-check: lint types generated test ## What CI runs
+check: lint types generated docs test release ## What CI runs, without a real kubelet
 
 bench: setup tools ## Measure against plain Deployments in one run, print the table; then the two below
 	@$(BIN)/python tests/bench/bench.py

@@ -12,7 +12,7 @@ import pytest
 from cluster import cluster as local
 from cluster.cluster import Cluster
 from e2e import deployed
-from e2e.harness import Kubectl, Operator, install_policies, operator_running
+from e2e.harness import Kubectl, Operator, establish, install_policies, operator_running
 from kind import ground
 
 TESTS = Path(__file__).resolve().parent
@@ -49,7 +49,7 @@ def cluster() -> Iterator[Cluster]:
     with local.cluster(name, audit_policy=AUDIT_POLICY) as running:
         kubectl = Kubectl(running)
         kubectl("apply", "--server-side", "-f", str(CRDS))
-        kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        establish(kubectl)
         install_policies(kubectl)
         yield running
 

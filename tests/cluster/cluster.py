@@ -47,6 +47,7 @@ KWOK_CRDS = ("Metric", "ClusterResourceUsage")
 READY_SECONDS = 90.0
 GONE_SECONDS = 20.0
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+EMULATED = "KWATT_EMULATED_VERSION"  # of a new cluster
 CONFIG = "config.json"
 CHOICES = "choices.json"
 
@@ -202,6 +203,7 @@ def configuration(
             # Each controller under an account of its own, as elsewhere: not as an administrator.
             _extra_argument("kube-controller-manager", "use-service-account-credentials", "true"),
             _extra_argument("kube-scheduler", *alone),
+            *_emulating(os.environ.get(EMULATED, "")),
         ],
     }
 
@@ -363,6 +365,12 @@ def _bindable(port: int) -> bool:
         probe.bind((LOOPBACK, port))
         return True
     return False
+
+
+def _emulating(version: str) -> list[dict[str, object]]:
+    """Let every program serve and do no more than an older Kubernetes did, as 1.34; "" as it is."""
+    programs = (API_SERVER, *CONTROLLERS) if version else ()
+    return [_extra_argument(program, "emulated-version", version) for program in programs]
 
 
 def _extra_argument(component: str, key: str, value: str) -> dict[str, object]:

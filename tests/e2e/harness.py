@@ -69,6 +69,16 @@ class Kubectl:
         """Return the items of a list."""
         return self.get(*args).get("items", [])
 
+    def serves(self, version: str, resource: str) -> bool:
+        """Tell whether the API server serves a resource in a version of a group, as `apps/v1`."""
+        found = json.loads(self("get", "--raw", f"/apis/{version}"))["resources"]
+        return resource in {one["name"] for one in found}
+
+
+def establish(kubectl: Kubectl, *crds: str) -> None:
+    """Wait until CRDs are served; `kubectl wait` fails on one without conditions, so it is asked again."""
+    eventually(lambda: kubectl("wait", "--for=condition=Established", "crd", *(crds or ("--all",))))
+
 
 def install_policies(kubectl: Kubectl) -> None:
     """Put the chart's admission policies in force, and its roles for tenants."""

@@ -225,14 +225,28 @@ def test_a_pod_that_looks_like_an_exporter_is_no_measurement(stage: Stage) -> No
 
 @pytest.fixture
 def foreign_pods(stage: Stage) -> Iterator[Stage]:
-    """Lend the stage where watts are added to foreign pods."""
+    """Lend the stage where watts are added to foreign pods, and put back what that replaces in any case."""
     kubectl, policies = stage.world.kubectl, CHART / "policies"
-    added = policies / "optional" / "foreign-pods.yaml"
-    kubectl("delete", "-f", str(policies / "watts.yaml"))
-    kubectl("apply", "-f", str(added))
-    yield stage
-    kubectl("delete", "-f", str(added))
-    kubectl("apply", "--server-side", "-f", str(policies / "watts.yaml"))
+    if not kubectl.serves("admissionregistration.k8s.io/v1", "mutatingadmissionpolicies"):
+        pytest.skip(
+            "admissionPolicies.foreignPods needs MutatingAdmissionPolicy v1: Kubernetes 1.36"
+        )
+    added, replaced = str(policies / "optional" / "foreign-pods.yaml"), str(policies / "watts.yaml")
+    kept = [_manifest(one) for one in kubectl.items("-f", replaced)]
+    try:
+        kubectl("apply", "-f", added)
+        kubectl("delete", "-f", replaced)
+        yield stage
+    finally:
+        kubectl("delete", "-f", added, "--ignore-not-found")
+        kubectl.apply(*kept)
+
+
+def _manifest(found: Body) -> Body:
+    """Return an object as it was applied, also by Helm: what it lacks Helm would not take for its own again."""
+    kept = ("name", "labels", "annotations")
+    metadata = {key: found["metadata"][key] for key in kept if key in found["metadata"]}
+    return {**{key: found[key] for key in ("apiVersion", "kind", "spec")}, "metadata": metadata}
 
 
 def test_where_it_is_switched_on_the_scheduler_caps_foreign_pods_too(foreign_pods: Stage) -> None:

@@ -10,9 +10,18 @@ import pytest
 from cluster.cluster import Cluster
 from e2e import worlds
 from e2e.deployed import NAMESPACE, Deployed
-from e2e.harness import Body, World, eventually
+from e2e.harness import World, eventually
 from kind import ground
-from kind.kubelet import CLASS, CLOSED_PORT, DEVICES, PORT, RESOURCE, RealNode, template
+from kind.kubelet import (
+    CLASS,
+    CLOSED_PORT,
+    DEVICES,
+    PORT,
+    RESOURCE,
+    RealNode,
+    identities,
+    template,
+)
 
 pytestmark = [pytest.mark.cluster, pytest.mark.kubelet("needs a real kubelet: make e2e-kind")]
 CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
@@ -36,14 +45,6 @@ def serving(node: RealNode, world: World) -> World:
     world.apply(worlds.service("cam", world.team, 200, template()))
     world.runs("cam", node.name, node.name)
     return world
-
-
-def identities(pods: list[Body]) -> set[tuple[str, int]]:
-    """Return which pods these are and how often their containers were restarted."""
-    return {
-        (pod["metadata"]["uid"], pod["status"]["containerStatuses"][0]["restartCount"])
-        for pod in pods
-    }
 
 
 def test_the_node_offers_the_devices_of_three_vendors(node: RealNode) -> None:

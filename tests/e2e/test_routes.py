@@ -13,7 +13,7 @@ import pytest
 from cluster.cluster import Cluster
 from cluster.crds import http_routes_crd
 from e2e import worlds
-from e2e.harness import Kubectl, Operator, World, always, eventually
+from e2e.harness import Kubectl, Operator, World, always, establish, eventually
 
 pytestmark = pytest.mark.cluster
 Body = dict[str, Any]
@@ -31,10 +31,10 @@ def gateway_api(cluster: Cluster) -> Iterator[Kubectl]:
 
 
 def install(kubectl: Kubectl) -> None:
-    """Install HTTPRoutes; `kubectl wait` fails on a CRD that has no conditions yet, so it is asked again."""
+    """Install HTTPRoutes, once those of another test are gone."""
     eventually(lambda: "deletionTimestamp" not in kubectl.get("crd", CRD).get("metadata", {}))
     kubectl("apply", "--server-side", "-f", str(http_routes_crd()))
-    eventually(lambda: kubectl("wait", "--for=condition=Established", "crd", CRD))
+    establish(kubectl, CRD)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from cluster.cluster import Cluster
-from e2e.harness import CHART, REPO, Kubectl, Operator, eventually, least_privilege
+from e2e.harness import CHART, REPO, Kubectl, Operator, establish, eventually, least_privilege
 
 pytestmark = pytest.mark.cluster
 CRDS = REPO / "crds"
@@ -122,7 +122,7 @@ def own_crds(stopped: Operator, kubectl: Kubectl) -> Iterator[Kubectl]:
     yield kubectl
     eventually(lambda: "deletionTimestamp" not in kubectl.get("crd", SERVICES).get("metadata", {}))
     kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRDS))
-    kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    establish(kubectl)
 
 
 def test_crds_that_are_missing_are_named(own_crds: Kubectl, cluster: Cluster) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +12,8 @@ import yaml
 
 from cluster.cluster import Cluster
 from cluster.crds import http_routes_crd
-from e2e.harness import eventually
+from e2e import worlds
+from e2e.harness import REPO, eventually
 from kwatt.manifests.deployments import Owner
 from kwatt.manifests.routes import Backend, build_route, covers, read_route
 
@@ -23,8 +24,8 @@ Kubectl = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def kubectl(cluster: Cluster) -> Kubectl:
-    """Return kubectl on a cluster that serves HTTPRoutes."""
+def kubectl(cluster: Cluster) -> Iterator[Kubectl]:
+    """Lend kubectl on a cluster that serves HTTPRoutes; no service is left in it."""
 
     def run(*arguments: str, given: Any = None) -> str:
         command = [str(cluster.bin / "kubectl"), f"--kubeconfig={cluster.kubeconfig}", *arguments]
@@ -42,14 +43,21 @@ def kubectl(cluster: Cluster) -> Kubectl:
         "jsonpath={.metadata.deletionTimestamp}",
     )
     eventually(lambda: not run(*going))  # another module may have taken it away a moment ago
-    run("apply", "--server-side", "-f", str(http_routes_crd()))
-    eventually(lambda: run("wait", "--for=condition=Established", f"crd/{CRD}"))
-    return run
+    run("apply", "--server-side", "-f", str(http_routes_crd()), "-f", str(REPO / "crds"))
+    eventually(lambda: run("wait", "--for=condition=Established", "crd", "--all"))
+    yield run
+    run("delete", "inferenceservices", "--all", "-n", "default")
 
 
 def apply(kubectl: Kubectl, name: str, *backends: Backend, **route: Any) -> tuple[Any, Any]:
-    """Apply a route as KWatt does; return what was sent and what is stored."""
-    owner = Owner("default", name, "0a5b3c1e-0000-4000-8000-000000000000")
+    """Apply a route as KWatt does; return what was sent and what is stored.
+
+    Its owner is there: the garbage collector would take a route without one, sooner or later.
+    """
+    service = yaml.safe_load(
+        kubectl("apply", "-f", "-", "-o", "yaml", given=worlds.service(name, "default"))
+    )
+    owner = Owner("default", name, service["metadata"]["uid"])
     manifest = build_route(owner, {"gateway": {"name": "public"}, **route}, 8000, backends)
     kubectl("apply", "--server-side", "--field-manager=kwatt", "-f", "-", given=manifest)
     return manifest, json.loads(kubectl("get", CRD, name, "-o", "json"))

@@ -50,14 +50,18 @@ def prepared(cluster: Cluster) -> Iterator[Cluster]:
 
 def install_chart(cluster: Cluster, *more: str) -> None:
     """Install or upgrade the chart as the README says, with the image under test."""
-    repository, _, tag = IMAGE.rpartition(":")
-    image = f"image.repository={repository},image.tag={tag},image.pullPolicy=Never"
-    values = f"{image},replicas=1,catalogue.enabled=false"
+    values = f"{image_values()},replicas=1,catalogue.enabled=false"
     release = ("upgrade", "--install", "kwatt", str(CHART), "-n", NAMESPACE, "--create-namespace")
     affinity = f"affinity={json.dumps(_OFF_SIMULATED)}"  # nothing would run on a simulated node
     helm(cluster, *release, "--set", values, "--set-json", affinity, *more)
     rollout = ("rollout", "status", "deployment", DEPLOYMENT, "-n", NAMESPACE, "--timeout=120s")
     Kubectl(cluster)(*rollout)
+
+
+def image_values() -> str:
+    """Return the values that name the image under test, for `helm --set`."""
+    repository, _, tag = IMAGE.rpartition(":")
+    return f"image.repository={repository},image.tag={tag},image.pullPolicy=Never"
 
 
 def helm(cluster: Cluster, *args: str) -> str:

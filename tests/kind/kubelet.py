@@ -50,6 +50,14 @@ def template() -> Body:
     return {"spec": {"containers": [container], "terminationGracePeriodSeconds": 1}}
 
 
+def identities(pods: list[Body]) -> set[tuple[str, int]]:
+    """Return which pods these are and how often their containers were restarted."""
+    return {
+        (pod["metadata"]["uid"], pod["status"]["containerStatuses"][0]["restartCount"])
+        for pod in pods
+    }
+
+
 class RealNode:
     """A node whose kubelet, container runtime and device plugin are real; only its NPUs are not."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cluster.crds import http_routes_crd
+from e2e.harness import Kubectl, establish
 from kwatt.cluster.reading import list_bodies
 from kwatt.errors import ClusterError, InvalidInput
 
@@ -49,7 +50,7 @@ def test_without_the_crds_it_says_what_to_do(control_plane, kubeconfig):
 
 def test_it_reads_every_kind_that_a_plan_needs(control_plane, kubeconfig):
     kubectl(control_plane, "apply", "-f", str(CRDS))
-    kubectl(control_plane, "wait", "--for=condition=Established", "-f", str(CRDS))
+    establish(Kubectl(control_plane))
     for manifest in (NODE, CLASS):
         kubectl(control_plane, "apply", "-f", "-", text=manifest)
 
@@ -60,13 +61,13 @@ def test_it_reads_every_kind_that_a_plan_needs(control_plane, kubeconfig):
 
 def test_a_route_is_read_only_where_routes_are_served(control_plane, kubeconfig):
     kubectl(control_plane, "apply", "-f", str(CRDS))
-    kubectl(control_plane, "wait", "--for=condition=Established", "-f", str(CRDS))
+    establish(Kubectl(control_plane))
     kubectl(control_plane, "apply", "-f", "-", text=SERVICE)
     served = str(http_routes_crd())
 
     assert [route(body) for body in list_bodies() if body["kind"] == "InferenceService"] == [None]
     kubectl(control_plane, "apply", "--server-side", "-f", served)
-    kubectl(control_plane, "wait", "--for=condition=Established", "-f", served)
+    establish(Kubectl(control_plane))
     found = [route(body) for body in list_bodies() if body["kind"] == "InferenceService"]
     kubectl(control_plane, "delete", "--wait", "-f", served)
 
