@@ -13,6 +13,7 @@ import yaml
 from kwatt.__main__ import main
 from kwatt.cli import plan as command
 from kwatt.planning.curves import setting_of
+from kwatt.units import parse_quantity
 from unit.observation import bodies
 
 KEYS = ["now", "planHash", "placements", "unplaced", "budgets", "totals", "bound", "invalid"]
@@ -110,6 +111,36 @@ def test_a_what_if_changes_the_plan(run: Run) -> None:
 
     assert status == 3
     assert json.loads(out)["unplaced"][0]["rejections"][0]["reason"] == "PowerBudgetExceeded"
+
+
+@pytest.mark.parametrize(
+    ("requests", "hard", "change"),
+    [
+        ({"cpu": "2"}, {"requests.cpu": "3"}, "+1 cpu"),
+        ({"cpu": "2"}, {"cpu": "3500m"}, "+500m cpu"),
+        ({"cpu": "2", "memory": "4Gi"}, {"requests.memory": "6Gi"}, "+2Gi memory"),
+        ({"cpu": "2", "memory": "4Gi"}, {"memory": "7681Mi"}, "+511Mi memory"),
+        ({}, {"pods": "1"}, "+1 pods"),
+        ({}, {"requests.kwatt.dev/watts": "24"}, "+24 kwatt.dev/watts"),
+        ({}, {f"requests.{bodies.ATOM}": "0"}, f"+2 {bodies.ATOM}"),
+    ],
+)
+def test_a_quota_raised_by_what_is_printed_lets_the_service_in(
+    run: Run, requests: dict[str, str], hard: dict[str, str], change: str
+) -> None:
+    template = {"spec": {"containers": [bodies.container(**requests)]}}
+    wanted = city(template=template, throughput={"perSecond": 825})
+
+    _, out, _ = run([*wanted, bodies.quota(hard)], "-o", "json")
+    (told,) = json.loads(out)["unplaced"][0]["nearest"]
+    printed = told["change"].removeprefix("+").split()[0]
+    [(key, least)] = hard.items()
+    raised = parse_quantity(least, key) + parse_quantity(printed, key)
+    status, _, _ = run([*wanted, bodies.quota({key: str(float(raised))})])
+
+    assert told["change"] == f"{change} in ResourceQuota watts"
+    assert told["figures"]["amount"] == printed
+    assert status == 0
 
 
 def test_pods_bound_in_the_files_count(run: Run) -> None:
