@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from kwatt.model.measurements import PointKey
-from kwatt.model.npu import NpuClass, OperatingPoint, Profile
-from kwatt.observation.values import Notice, NoticeReason, ParsedClass, ParsedProfile
+from kwatt.model.npu import NpuClass, OperatingPoint, Profile, Unusable
+from kwatt.observation.values import Invalid, Notice, NoticeReason, ParsedClass, ParsedProfile
 from kwatt.units import Power
 
 
@@ -33,20 +33,29 @@ def resolve_catalogue(
     classes: Iterable[ParsedClass],
     profiles: Iterable[ParsedProfile],
     measured: Mapping[PointKey, Power],
+    invalid: Iterable[Invalid] = (),
 ) -> Catalogue:
     """Leave out what can't be scheduled, with a notice for each.
 
-    `measured` are watts of one replica by point, planned with where they are more than declared.
+    `invalid` are objects that can't be read, classes among them. `measured` are watts of one replica by
+    point, planned with where they are more than declared.
     """
     known = {one.name: one for one in sorted(classes, key=lambda one: one.name)}
     ordered = sorted(profiles, key=lambda one: one.name)
     schedulable = {name: one.npu_class for name, one in known.items() if one.npu_class}
+    unusable = {
+        one.name: f"can't be used: {one.field} {one.message}"
+        for one in invalid
+        if one.kind == "NPUClass"
+    }
+    unusable |= {one.name: _until_filled_in(one) for one in known.values() if one.missing}
     notices = [_not_schedulable(one) for one in known.values() if one.missing]
     notices += [notice for one in ordered for notice in _unknown_classes(one.profile, known)]
     return Catalogue(
         classes=schedulable,
         profiles={
-            one.name: _corrected(_usable(one.profile, schedulable), measured) for one in ordered
+            one.name: _corrected(_usable(one.profile, schedulable, unusable), measured)
+            for one in ordered
         },
         known=known,
         measured={one.name: _measured_on(one.profile) for one in ordered},
@@ -54,9 +63,15 @@ def resolve_catalogue(
     )
 
 
-def _usable(profile: Profile, schedulable: dict[str, NpuClass]) -> Profile:
+def _usable(
+    profile: Profile, schedulable: dict[str, NpuClass], unusable: Mapping[str, str]
+) -> Profile:
     points = tuple(point for point in profile.points if point.npu_class in schedulable)
-    return profile if len(points) == len(profile.points) else replace(profile, points=points)
+    if len(points) == len(profile.points):
+        return profile
+    names = sorted(_measured_on(profile) - schedulable.keys())
+    left_out = tuple(Unusable(name, unusable.get(name, "does not exist")) for name in names)
+    return replace(profile, points=points, unusable=left_out)
 
 
 def _corrected(profile: Profile, measured: Mapping[PointKey, Power]) -> Profile:
@@ -77,8 +92,13 @@ def _measured_on(profile: Profile) -> frozenset[str]:
 
 
 def _not_schedulable(one: ParsedClass) -> Notice:
-    message = f"NPUClass {one.name} is not schedulable until {', '.join(one.missing)} are filled in"
+    message = f"NPUClass {one.name} {_until_filled_in(one)}"
     return Notice("NPUClass", "", one.name, NoticeReason.CLASS_NOT_SCHEDULABLE, message)
+
+
+def _until_filled_in(one: ParsedClass) -> str:
+    verb = "is" if len(one.missing) == 1 else "are"
+    return f"is not schedulable until {', '.join(one.missing)} {verb} filled in"
 
 
 def _unknown_classes(profile: Profile, known: dict[str, ParsedClass]) -> list[Notice]:

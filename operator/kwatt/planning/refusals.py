@@ -13,15 +13,17 @@ from kwatt.units import Power, Throughput
 
 
 def no_profile(service: Service, profile: Profile | None) -> Rejection:
-    """Explain that no class is left: there is no profile, or none of its classes is allowed."""
+    """Explain that no class is left: none is measured, none of those can be used, or none is allowed."""
     if profile is None:
-        message = f"no ModelProfile {service.model} exists"
-    elif not profile.points:
-        message = f"ModelProfile {service.model} has no measured operating point"
-    else:
-        measured = ", ".join(sorted({point.npu_class for point in profile.points}))
-        message = f"{service.model} is measured on {measured} only, which npuClasses doesn't allow"
-    return no_class(message)
+        return no_class(f"no ModelProfile {service.model} exists")
+    if unusable := profile.unusable_of(service.allowed):
+        return no_class(unusable)
+    measured = {point.npu_class for point in profile.points}
+    measured |= {one.npu_class for one in profile.unusable}
+    if not measured:
+        return no_class(f"ModelProfile {service.model} has no measured operating point")
+    names = ", ".join(sorted(measured))
+    return no_class(f"{service.model} is measured on {names} only, which npuClasses doesn't allow")
 
 
 def no_class(message: str) -> Rejection:

@@ -143,6 +143,40 @@ def test_a_quota_raised_by_what_is_printed_lets_the_service_in(
     assert status == 0
 
 
+UNUSABLE = "no NPUClass that it may use is there and schedulable: "
+ABOVE = "atom can't be used: spec.watts watts.idle is above watts.max; lower idle or raise max"
+
+
+@pytest.mark.parametrize(
+    ("classes", "service", "says"),
+    [
+        ([], {}, UNUSABLE + "atom does not exist"),
+        ([{"watts": {"idle": 70, "max": 65}}], {}, UNUSABLE + ABOVE),
+        (
+            [{"memory": None}],
+            {},
+            UNUSABLE + "atom is not schedulable until spec.memory is filled in",
+        ),
+        ([], {"npuClasses": ["atom", "rngd"]}, UNUSABLE + "atom does not exist"),
+        ([], {"npuClasses": ["rngd"]}, "yolo is measured on atom only, which npuClasses"),
+    ],
+)
+def test_a_class_that_cannot_be_used_is_named_and_nothing_is_held(
+    run: Run, classes: list[dict[str, Any]], service: dict[str, Any], says: str
+) -> None:
+    others = [one for one in city(**service) if one["kind"] != "NPUClass"]
+    objects = [*others, *(bodies.npu_class(**spec) for spec in classes)]
+
+    _, rendered, _ = run(objects, "-o", "json")
+    (rejection,) = json.loads(rendered)["unplaced"][0]["rejections"]
+    _, table, _ = run(objects)
+
+    assert rejection["reason"] == "NoMatchingProfile"
+    assert rejection["message"].startswith(says)
+    assert "unplaced\n" in table
+    assert "held" not in table.lower()
+
+
 def test_pods_bound_in_the_files_count(run: Run) -> None:
     others = [bodies.pod(f"p{i}", "n1", **{bodies.ATOM: "2"}) for i in range(2)]
 

@@ -127,7 +127,7 @@ def test_a_class_that_is_gone_holds_what_runs_and_plans_what_does_not() -> None:
     idle = observed(service(), profile(), node())
 
     assert running.snapshot.services[0].held == (
-        "no NPUClass that it may use is there and schedulable: atom"
+        "no NPUClass that it may use is there and schedulable: atom does not exist"
     )
     assert idle.snapshot.services[0].held is None
     assert idle.snapshot.profiles["yolo"].points == ()
