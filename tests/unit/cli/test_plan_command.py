@@ -177,6 +177,20 @@ def test_a_class_that_cannot_be_used_is_named_and_nothing_is_held(
     assert "held" not in table.lower()
 
 
+def test_adding_the_node_that_a_nearest_change_names_lets_the_service_in(run: Run) -> None:
+    small = {"cpu": "64", "memory": "256Gi", "pods": "110", bodies.ATOM: "1"}
+    objects = [
+        *city(throughput={"perSecond": 2800}),  # seven NPUs, of five
+        bodies.node("n0", capacity=small, allocatable=small),
+    ]
+
+    _, out, silent = run(objects, "-o", "json")
+    status, _, error = run(objects, "--set", "nodes/atom=+1")
+
+    assert json.loads(out)["unplaced"][0]["nearest"][0]["change"] == "one more atom node like n1"
+    assert (status, silent, error) == (0, "", "kwatt plan: 1 node like n1 added\n")
+
+
 def test_pods_bound_in_the_files_count(run: Run) -> None:
     others = [bodies.pod(f"p{i}", "n1", **{bodies.ATOM: "2"}) for i in range(2)]
 
