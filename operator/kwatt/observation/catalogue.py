@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 
 from kwatt.model.measurements import PointKey
@@ -15,12 +15,14 @@ from kwatt.units import Power
 class Catalogue:
     """Schedulable classes, and profiles with points on those only.
 
-    `known` are all classes that exist, `measured` the classes by profile whether they exist or not.
+    `known` are all classes that can be read, `existing` the names of those that can't as well; `measured` are
+    the classes by profile whether they exist or not.
     """
 
     classes: dict[str, NpuClass]
     profiles: dict[str, Profile]
     known: dict[str, ParsedClass]
+    existing: frozenset[str]
     measured: dict[str, frozenset[str]]
     notices: tuple[Notice, ...]
 
@@ -48,9 +50,10 @@ def resolve_catalogue(
         for one in invalid
         if one.kind == "NPUClass"
     }
+    existing = known.keys() | unusable.keys()
     unusable |= {one.name: _until_filled_in(one) for one in known.values() if one.missing}
     notices = [_not_schedulable(one) for one in known.values() if one.missing]
-    notices += [notice for one in ordered for notice in _unknown_classes(one.profile, known)]
+    notices += [notice for one in ordered for notice in _unknown_classes(one.profile, existing)]
     return Catalogue(
         classes=schedulable,
         profiles={
@@ -58,6 +61,7 @@ def resolve_catalogue(
             for one in ordered
         },
         known=known,
+        existing=frozenset(existing),
         measured={one.name: _measured_on(one.profile) for one in ordered},
         notices=tuple(notices),
     )
@@ -101,8 +105,8 @@ def _until_filled_in(one: ParsedClass) -> str:
     return f"is not schedulable until {', '.join(one.missing)} {verb} filled in"
 
 
-def _unknown_classes(profile: Profile, known: dict[str, ParsedClass]) -> list[Notice]:
-    unknown = sorted(_measured_on(profile) - known.keys())
+def _unknown_classes(profile: Profile, existing: Set[str]) -> list[Notice]:
+    unknown = sorted(_measured_on(profile) - existing)
     return [
         Notice(
             "ModelProfile",

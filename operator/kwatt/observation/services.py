@@ -202,7 +202,7 @@ class _Resolver:
         return self._catalogue.profiles[one.model].unusable_of(one.allowed)
 
     def _unknown_classes(self, one: ParsedService) -> tuple[Notice, ...]:
-        unknown = sorted(set(one.allowed or ()) - self._catalogue.known.keys())
+        unknown = sorted(set(one.allowed or ()) - self._catalogue.existing)
         if not unknown:
             return ()
         message = f"spec.npuClasses names {', '.join(unknown)}, which no NPUClass is called"

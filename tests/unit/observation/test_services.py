@@ -150,6 +150,13 @@ def test_an_allowed_class_that_does_not_exist_is_noticed() -> None:
     ]
 
 
+def test_a_class_that_exists_and_cannot_be_read_is_not_said_to_be_missing() -> None:
+    seen = observed(service(npuClasses=["atom"]), profile(), npu_class(watts={"idle": -1}), node())
+
+    assert [(one.kind, one.name) for one in seen.invalid] == [("NPUClass", "atom")]
+    assert seen.notices == ()
+
+
 def test_points_on_unknown_classes_are_left_out() -> None:
     points = [point(), point("b", npuClass="gone")]
 
