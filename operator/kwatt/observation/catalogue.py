@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from kwatt.model.measurements import PointKey
 from kwatt.model.npu import NpuClass, OperatingPoint, Profile, Unusable
 from kwatt.observation.values import Invalid, Notice, NoticeReason, ParsedClass, ParsedProfile
+from kwatt.planning.curves import falling_latency
 from kwatt.units import Power
 
 
@@ -54,6 +55,7 @@ def resolve_catalogue(
     unusable |= {one.name: _until_filled_in(one) for one in known.values() if one.missing}
     notices = [_not_schedulable(one) for one in known.values() if one.missing]
     notices += [notice for one in ordered for notice in _unknown_classes(one.profile, existing)]
+    notices += [notice for one in ordered for notice in _falling_latencies(one.profile)]
     return Catalogue(
         classes=schedulable,
         profiles={
@@ -117,3 +119,10 @@ def _unknown_classes(profile: Profile, existing: Set[str]) -> list[Notice]:
         )
         for name in unknown
     ]
+
+
+def _falling_latencies(profile: Profile) -> list[Notice]:
+    falls = falling_latency(profile)
+    message = f"ModelProfile {profile.name}: {falls}"
+    notice = Notice("ModelProfile", "", profile.name, NoticeReason.LATENCY_FALLS, message)
+    return [notice] if falls else []

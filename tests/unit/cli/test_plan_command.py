@@ -191,6 +191,18 @@ def test_adding_the_node_that_a_nearest_change_names_lets_the_service_in(run: Ru
     assert (status, silent, error) == (0, "", "kwatt plan: 1 node like n1 added\n")
 
 
+def test_a_p99_that_falls_with_load_is_noted(run: Run) -> None:
+    points = [bodies.point(), bodies.point("batch-16", perSecond="600", p99Milliseconds=20)]
+    objects = [one for one in city() if one["kind"] != "ModelProfile"]
+
+    _, out, _ = run([*objects, bodies.profile(points=points)])
+
+    assert (
+        "ModelProfile yolo: on atom (npus: 1) the p99 falls from 38 ms at 412.5/s to 20 ms at 600/s"
+        in " ".join(out.split())
+    )
+
+
 def test_pods_bound_in_the_files_count(run: Run) -> None:
     others = [bodies.pod(f"p{i}", "n1", **{bodies.ATOM: "2"}) for i in range(2)]
 
