@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from kwatt.model.npu import NpuClass, Profile
+from kwatt.model.npu import NpuClass, OperatingPoint, Profile
 from kwatt.model.plan import Reason, Rejection
 from kwatt.model.snapshot import Service
 from kwatt.planning.curves import Curve
 from kwatt.planning.options import Offer, best_rate, counts_of, holds_model, offer_of, option_for
-from kwatt.units import Power, Throughput
+from kwatt.units import Power, Throughput, ceiling
 
 
 def no_profile(service: Service, profile: Profile | None) -> Rejection:
@@ -45,7 +45,10 @@ def refusal(
     needed = least_reserved(service, [offer_of(curve, npu_class, "") for curve in usable])
     if needed is not None:
         return _service_power(service, npu_class, needed)
-    return _throughput(service, profile, npu_class, usable)
+    reach = _most_sustained(service, usable)
+    if reach is None or reach >= service.target:
+        return _latency_between_points(service, npu_class, fitting)
+    return _throughput(service, profile, npu_class, reach)
 
 
 def least_reserved(service: Service, offers: Iterable[Offer]) -> Power | None:
@@ -87,11 +90,8 @@ def _latency(service: Service, npu_class: NpuClass, curves: Sequence[Curve]) -> 
 
 
 def _throughput(
-    service: Service, profile: Profile, npu_class: NpuClass, curves: Sequence[Curve]
+    service: Service, profile: Profile, npu_class: NpuClass, reach: Throughput
 ) -> Rejection:
-    reach = _most_sustained(service, curves)
-    if reach is None or reach >= service.target:
-        return _latency_between_points(service, npu_class)
     return Rejection(
         npu_class.name,
         Reason.THROUGHPUT_UNREACHABLE,
@@ -112,15 +112,30 @@ def _most_sustained(service: Service, curves: Sequence[Curve]) -> Throughput | N
     return Throughput(best * service.max_replicas)
 
 
-def _latency_between_points(service: Service, npu_class: NpuClass) -> Rejection:
+def _latency_between_points(
+    service: Service, npu_class: NpuClass, curves: Sequence[Curve]
+) -> Rejection:
     limit = (service.latency_micros or 0) / 1000
+    reach = [point.p99_micros for curve in curves for point in _within_reach(service, curve)]
+    best = min((p99 / 1000 for p99 in reach if p99 is not None), default=None)
+    found = "no such point states a p99" if best is None else f"the best such p99 is {best:g} ms"
     return Rejection(
         npu_class.name,
         Reason.LATENCY_UNREACHABLE,
         f"the limit is {limit:g} ms, and at any number of replicas the point on {npu_class.name} "
-        "that covers a replica's share doesn't meet it",
-        {"needed": limit, "available": None, "unit": "ms"},
+        f"that covers a replica's share doesn't meet it; {found}",
+        {"needed": limit, "available": best, "unit": "ms"},
     )
+
+
+def _within_reach(service: Service, curve: Curve) -> Iterator[OperatingPoint]:
+    """Yield the points that cover a replica's share at any number of replicas that the service may have."""
+    most, target = service.max_replicas, service.target.micros
+    for place, point in enumerate(curve.points):
+        fewest = max(1, service.min_replicas, ceiling(target, max(1, point.rate.micros)))
+        allowed = most is None or fewest <= most
+        if allowed and curve.place(target, fewest) == place:
+            yield point
 
 
 def _service_power(service: Service, npu_class: NpuClass, needed: Power) -> Rejection:

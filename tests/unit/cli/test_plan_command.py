@@ -203,6 +203,37 @@ def test_a_p99_that_falls_with_load_is_noted(run: Run) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("rate", "replicas", "p99s", "best", "says"),
+    [
+        (30, {}, (40, 20), 40.0, "the best such p99 is 40 ms"),
+        (90, {"min": 3}, (40, 20), 40.0, "the best such p99 is 40 ms"),
+        (30, {}, (None, 20), None, "no such point states a p99"),
+    ],
+)
+def test_the_best_latency_within_reach_is_told(
+    run: Run,
+    rate: int,
+    replicas: dict[str, int],
+    p99s: tuple[int | None, int],
+    best: float | None,
+    says: str,
+) -> None:
+    points = [
+        bodies.point("low", perSecond="50", p99Milliseconds=p99s[0]),
+        bodies.point("high", perSecond="100", p99Milliseconds=p99s[1]),
+    ]
+    wanted = {"throughput": {"perSecond": rate}, "latency": {"p99Milliseconds": 25}}
+    objects = [one for one in city(**wanted, replicas=replicas) if one["kind"] != "ModelProfile"]
+
+    _, out, _ = run([*objects, bodies.profile(points=points)], "-o", "json")
+
+    (rejection,) = json.loads(out)["unplaced"][0]["rejections"]
+    assert rejection["reason"] == "LatencyUnreachable"
+    assert rejection["figures"] == {"needed": 25.0, "available": best, "unit": "ms"}
+    assert rejection["message"].endswith(says)
+
+
 def test_pods_bound_in_the_files_count(run: Run) -> None:
     others = [bodies.pod(f"p{i}", "n1", **{bodies.ATOM: "2"}) for i in range(2)]
 
