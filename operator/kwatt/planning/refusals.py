@@ -9,7 +9,7 @@ from kwatt.model.plan import Reason, Rejection
 from kwatt.model.snapshot import Service
 from kwatt.planning.curves import Curve
 from kwatt.planning.options import Offer, best_rate, counts_of, holds_model, offer_of, option_for
-from kwatt.units import Power, Throughput, ceiling
+from kwatt.units import Power, Throughput, ceiling, plain, quantity
 
 
 def no_profile(service: Service, profile: Profile | None) -> Rejection:
@@ -66,27 +66,38 @@ def _memory(profile: Profile, npu_class: NpuClass, curves: Sequence[Curve]) -> R
     return Rejection(
         npu_class.name,
         Reason.INSUFFICIENT_MEMORY,
-        f"a replica needs {profile.memory_bytes} bytes of NPU memory, "
-        f"the largest measured size on {npu_class.name} has {largest}",
+        f"a replica needs {quantity('memory', profile.memory_bytes)} of NPU memory, "
+        f"the largest measured size on {npu_class.name} has {quantity('memory', largest)}",
         {"needed": profile.memory_bytes, "available": largest, "unit": "bytes"},
     )
 
 
 def _latency(service: Service, npu_class: NpuClass, curves: Sequence[Curve]) -> Rejection:
     known = [p.p99_micros for c in curves for p in c.points if p.p99_micros is not None]
-    limit = (service.latency_micros or 0) / 1000
-    best = min(known) / 1000 if known else None
-    found = (
-        f"the best measured p99 on {npu_class.name} is {best:g} ms"
-        if best is not None
-        else (f"no point on {npu_class.name} states a p99")
-    )
+    best, name = min(known, default=None), npu_class.name
+    if best is None:
+        return _too_slow(service, npu_class, best, f", no point on {name} states a p99")
+    found = f", the best measured p99 on {name} is {_milliseconds(best)}"
+    return _too_slow(service, npu_class, best, found)
+
+
+def _too_slow(service: Service, npu_class: NpuClass, best: int | None, found: str) -> Rejection:
+    """Make the rejection of a latency limit; `best` is the lowest p99 within reach, in microseconds."""
+    limit = service.latency_micros or 0
     return Rejection(
         npu_class.name,
         Reason.LATENCY_UNREACHABLE,
-        f"the limit is {limit:g} ms, {found}",
-        {"needed": limit, "available": best, "unit": "ms"},
+        f"the limit is {_milliseconds(limit)}{found}",
+        {
+            "needed": limit / 1000,
+            "available": None if best is None else best / 1000,
+            "unit": "ms",
+        },
     )
+
+
+def _milliseconds(micros: int) -> str:
+    return f"{plain(micros, 1000)} ms"
 
 
 def _throughput(
@@ -115,17 +126,16 @@ def _most_sustained(service: Service, curves: Sequence[Curve]) -> Throughput | N
 def _latency_between_points(
     service: Service, npu_class: NpuClass, curves: Sequence[Curve]
 ) -> Rejection:
-    limit = (service.latency_micros or 0) / 1000
     reach = [point.p99_micros for curve in curves for point in _within_reach(service, curve)]
-    best = min((p99 / 1000 for p99 in reach if p99 is not None), default=None)
-    found = "no such point states a p99" if best is None else f"the best such p99 is {best:g} ms"
-    return Rejection(
-        npu_class.name,
-        Reason.LATENCY_UNREACHABLE,
-        f"the limit is {limit:g} ms, and at any number of replicas the point on {npu_class.name} "
-        f"that covers a replica's share doesn't meet it; {found}",
-        {"needed": limit, "available": best, "unit": "ms"},
+    best = min((p99 for p99 in reach if p99 is not None), default=None)
+    found = "no such point states a p99"
+    if best is not None:
+        found = f"the best such p99 is {_milliseconds(best)}"
+    why = (
+        f", and at any number of replicas the point on {npu_class.name} that covers a replica's share "
+        f"doesn't meet it; {found}"
     )
+    return _too_slow(service, npu_class, best, why)
 
 
 def _within_reach(service: Service, curve: Curve) -> Iterator[OperatingPoint]:

@@ -15,7 +15,7 @@ import numpy as np
 from kwatt.model.npu import NpuClass
 from kwatt.model.plan import Figure, Reason, Rejection
 from kwatt.model.snapshot import Service
-from kwatt.names import WATTS
+from kwatt.planning.amounts import figure_of, number_of, told, unit_of
 from kwatt.planning.curves import Curve
 from kwatt.planning.draft import Draft
 from kwatt.planning.feasibility import fitness_of
@@ -209,19 +209,18 @@ def _node_resources(case: Case) -> Rejection | None:
         (name for name in NODE_RESOURCES if name in by_resource),
         key=lambda name: (int(np.minimum(npu_slots, by_resource[name]).sum()), name),
     )
-    unit, scale = {"cpu": ("cores", 1000), "memory": ("bytes", 1), "pods": ("pods", 1)}[scarce]
     each = node_needs(demand)[scarce]
     needed, available = case.replicas * each, total * each
     best = int(np.argmax(case.spots.slots))
     name = case.draft.layout.nodes[case.nodes[best]].name
     return case.reject(
         Reason.INSUFFICIENT_NODE_RESOURCES,
-        f"beside free NPUs of {case.npu_class.name} the service needs {needed / scale:g} {unit} "
-        f"of {scarce}, {available / scale:g} are usable",
+        f"beside free NPUs of {case.npu_class.name} the service needs {told(scarce, needed)}, "
+        f"{number_of(scarce, available)} are usable",
         {
-            "needed": needed / scale if scale > 1 else needed,
-            "available": available / scale if scale > 1 else available,
-            "unit": unit,
+            "needed": figure_of(scarce, needed),
+            "available": figure_of(scarce, available),
+            "unit": unit_of(scarce),
             "node": name,
         },
     )
@@ -239,27 +238,21 @@ def _quota(case: Case) -> Rejection | None:
     if not short or case.spots.quota >= case.replicas:
         return None
     _, name, key = min(short)
-    unit, scale = _quota_unit(key)
-    needed, available = needs[key] * case.replicas / scale, left[name, key] / scale
+    needed, available = needs[key] * case.replicas, left[name, key]
     holders = case.tenants.within(demand.namespace, case.service.key)
     return case.reject(
         Reason.QUOTA_EXCEEDED,
-        f"ResourceQuota {name} has {available:g} {unit} of {key} left, "
-        f"the service needs {needed:g}{held_by(holders)}",
+        f"ResourceQuota {name} has {told(key, available)} left, "
+        f"the service needs {number_of(key, needed)}{held_by(holders)}",
         {
-            "needed": needed,
-            "available": available,
-            "unit": unit,
+            "needed": figure_of(key, needed),
+            "available": figure_of(key, available),
+            "unit": unit_of(key),
             "quota": name,
             "resource": key,
             "heldBy": holders.names,
         },
     )
-
-
-def _quota_unit(key: str) -> tuple[str, int]:
-    known = {WATTS: ("W", 1), "cpu": ("cores", 1000), "memory": ("bytes", 1), "pods": ("pods", 1)}
-    return known.get(key, ("NPUs", 1))
 
 
 def _budget(case: Case) -> Rejection | None:

@@ -234,6 +234,15 @@ def test_the_best_latency_within_reach_is_told(
     assert rejection["message"].endswith(says)
 
 
+def test_an_amount_of_a_node_that_cannot_be_read_is_named(run: Run) -> None:
+    broken = bodies.node("n2", capacity={"cpu": "4", bodies.ATOM: "1e30"})
+
+    _, out, _ = run([*city(), broken], "-o", "json")
+
+    (invalid,) = json.loads(out)["invalid"]
+    assert invalid["field"] == f"status.capacity.{bodies.ATOM}"
+
+
 def test_pods_bound_in_the_files_count(run: Run) -> None:
     others = [bodies.pod(f"p{i}", "n1", **{bodies.ATOM: "2"}) for i in range(2)]
 
