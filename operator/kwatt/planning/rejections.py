@@ -131,7 +131,7 @@ class Case:
 
 def _diagnosis(case: Case) -> Rejection:
     """Return the first single lack that explains the case."""
-    checks = (_not_ready, _no_node_admits, _npus, _node_resources, _quota, _budget)
+    checks = (_not_ready, _no_node_admits, _too_large, _npus, _node_resources, _quota, _budget)
     found = (check(case) for check in checks)
     return next((rejection for rejection in found if rejection), None) or _outranked(case)
 
@@ -174,6 +174,24 @@ def _no_node_admits(case: Case) -> Rejection | None:
         f"none of the {len(nodes)} nodes of {case.npu_class.name} admits the pods: "
         "node selector, node affinity or taints",
         {"needed": 1, "available": 0, "unit": "nodes", "node": None},
+    )
+
+
+def _too_large(case: Case) -> Rejection | None:
+    """Reject where no node that takes replicas has the NPUs of one, whoever holds them."""
+    if int(_npu_slots(case).sum()):
+        return None
+    nodes = [case.draft.layout.nodes[number] for number in case.nodes]
+    sizes = [(min(node.npus_allocatable, node.npus_capacity), node.name) for node in nodes]
+    largest, name = min(sizes, key=lambda size: (-size[0], size[1]), default=(None, None))
+    needed = case.option.variant.npus
+    if largest is None or largest >= needed:
+        return None
+    return case.reject(
+        Reason.INSUFFICIENT_NPUS,
+        f"a replica of {needed} NPUs fits on no node of {case.npu_class.name} that takes replicas, "
+        f"the largest has {largest}",
+        {"needed": needed, "available": largest, "unit": "NPUs", "node": name, "heldBy": ()},
     )
 
 

@@ -243,6 +243,19 @@ def test_an_amount_of_a_node_that_cannot_be_read_is_named(run: Run) -> None:
     assert invalid["field"] == f"status.capacity.{bodies.ATOM}"
 
 
+def test_a_replica_larger_than_any_node_is_told_so(run: Run) -> None:
+    objects = [one for one in city() if one["kind"] != "ModelProfile"]
+
+    _, out, _ = run([*objects, bodies.profile(points=[bodies.point(npus=16)])], "-o", "json")
+
+    (rejection,) = json.loads(out)["unplaced"][0]["rejections"]
+    figures = {"needed": 16, "available": 4, "unit": "NPUs", "node": "n1", "heldBy": []}
+    assert rejection["figures"] == figures
+    assert rejection["message"] == (
+        "a replica of 16 NPUs fits on no node of atom that takes replicas, the largest has 4"
+    )
+
+
 def test_pods_bound_in_the_files_count(run: Run) -> None:
     others = [bodies.pod(f"p{i}", "n1", **{bodies.ATOM: "2"}) for i in range(2)]
 
