@@ -34,6 +34,7 @@ _SUFFIXES = {
     "Pi": (1024**5, 1),
     "Ei": (1024**6, 1),
 }
+_BYTES = {suffix: _SUFFIXES[suffix][0] for suffix in ("", "Ki", "Mi", "Gi", "Ti", "M", "G", "T")}
 _QUANTITY = re.compile(
     r"([+-]?[0-9]{1,24}(?:\.[0-9]{0,24})?|[+-]?\.[0-9]{1,24})([a-zA-Z]{0,2}|[eE][+-]?[0-9]{1,2})",
     re.ASCII,
@@ -246,6 +247,20 @@ def plain(amount: int, scale: int) -> str:
     digits = len(str(scale)) - 1
     fraction = f"{rest:0{digits}d}".rstrip("0")
     return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
+
+
+def quantity(resource: str, amount: int) -> str:
+    """Write an amount as Kubernetes does, exactly: cpu in millicores ('5', '500m'), memory in bytes ('2Gi').
+
+    Everything else is counted in ones.
+    """
+    if resource == "cpu":
+        return f"{amount}m" if amount % 1000 else str(amount // 1000)
+    if resource != "memory":
+        return str(amount)
+    whole = [(amount // size, suffix) for suffix, size in _BYTES.items() if amount % size == 0]
+    number, suffix = min(whole, key=lambda one: abs(one[0]))
+    return f"{number}{suffix}"
 
 
 NO_POWER = Power(0)

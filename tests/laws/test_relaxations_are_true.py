@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from kwatt.model.keys import ServiceKey
 from kwatt.model.plan import Plan, Relaxation, Worth
 from kwatt.model.snapshot import Service, Snapshot
+from kwatt.observation.parsing.demands import amount
 from kwatt.planning.plan import plan, proven_plan
 from kwatt.units import Power, parse_quantity
 from laws.strategies import LAW, snapshots, with_plan_running
@@ -36,8 +37,8 @@ def relaxed(snapshot: Snapshot, service: Service, relaxation: Relaxation) -> Sna
             return replace(snapshot, nodes=tuple(nodes))
         case {"field": "spec.template", "resource": resource, "request": request}:
             return with_service(snapshot, with_request(service, resource, request))
-        case {"field": field, "amount": amount}:
-            return with_service(snapshot, with_limit(service, field, amount))
+        case {"field": field, "amount": limit}:
+            return with_service(snapshot, with_limit(service, field, limit))
     raise AssertionError(f"a change that nobody could make: {relaxation}")
 
 
@@ -50,9 +51,14 @@ def with_more_watts(snapshot: Snapshot, figures: Mapping[str, Any]) -> Snapshot:
     return snapshot
 
 
-def with_quotas(snapshot: Snapshot, more: Mapping[tuple[str, str], int]) -> Snapshot:
+def with_quotas(snapshot: Snapshot, more: Mapping[tuple[str, str], str]) -> Snapshot:
+    """Return the snapshot with quantities added to what quotas allow, read as those of a manifest are."""
+
+    def raised(name: str, key: str, hard: int) -> int:
+        return hard + amount(key, more.get((name, key), 0), "spec.hard")
+
     quotas = (
-        replace(q, hard={key: hard + more.get((q.name, key), 0) for key, hard in q.hard.items()})
+        replace(q, hard={key: raised(q.name, key, hard) for key, hard in q.hard.items()})
         for q in snapshot.quotas
     )
     return replace(snapshot, quotas=tuple(quotas))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kwatt.errors import InvalidInput
-from kwatt.units import Energy, Power, Throughput, parse_quantity
+from kwatt.units import Energy, Power, Throughput, parse_quantity, quantity
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,34 @@ def test_an_integer_too_long_to_be_written_out_is_refused() -> None:
 def test_parsing_raises_nothing_but_invalid_input(junk: object) -> None:
     with contextlib.suppress(InvalidInput):
         assert isinstance(parse_quantity(junk, "f"), Fraction)
+
+
+@pytest.mark.parametrize(
+    ("resource", "amount", "text"),
+    [
+        ("cpu", 5000, "5"),
+        ("cpu", 500, "500m"),
+        ("cpu", 0, "0"),
+        ("memory", 2 * 1024**3, "2Gi"),
+        ("memory", 1536 * 1024**2, "1536Mi"),
+        ("memory", 3 * 10**9, "3G"),
+        ("memory", 4294967297, "4294967297"),
+        ("memory", 0, "0"),
+        ("pods", 1024, "1024"),
+        ("kwatt.dev/watts", 10, "10"),
+    ],
+)
+def test_an_amount_is_written_as_kubernetes_writes_it(
+    resource: str, amount: int, text: str
+) -> None:
+    assert quantity(resource, amount) == text
+
+
+@given(st.sampled_from(["cpu", "memory", "pods"]), st.integers(0, 2**50))
+def test_what_is_written_reads_as_the_same_amount(resource: str, amount: int) -> None:
+    scale = 1000 if resource == "cpu" else 1
+
+    assert parse_quantity(quantity(resource, amount), "f") * scale == amount
 
 
 def test_adding_power_to_throughput_is_a_type_error() -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count, islice
 from typing import Any, Final
 
 from kwatt import names
 from kwatt.cli.manifests import Objects
 from kwatt.errors import InvalidInput
 from kwatt.model.npu import NpuClass
+from kwatt.model.selectors import tolerated
 from kwatt.observation.nodes import match_classes
 from kwatt.observation.parsing.reading import Body
 from kwatt.observation.parsing.table import parse
@@ -19,6 +22,7 @@ from kwatt.units import parse_quantity
 
 MOST_NODES = 100_000
 _HELP = "write budget/NAME=6kW, service/NAMESPACE/NAME.perSecond=1500, class/NAME.idle=20 or nodes/CLASS=+2"
+_COPY = "-added-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,16 @@ def apply_edits(objects: Objects, edits: Iterable[str]) -> Objects:
     return objects
 
 
+def about_copies(before: Objects, after: Objects) -> list[str]:
+    """Say which nodes the edits copied, in the order of their names."""
+    added = (name for kind, _, name in after.keys() - before.keys() if kind == "Node")
+    copies = Counter(name.rpartition(_COPY)[0] for name in added)
+    return [
+        f"{number} node{'' if number == 1 else 's'} like {original} added"
+        for original, number in sorted(copies.items())
+    ]
+
+
 def _set_budget(objects: Objects, name: str, value: str, place: str) -> Objects:
     """Set the cap that holds, whatever windows say."""
     key = ("PowerBudget", "", name)
@@ -99,12 +113,16 @@ def _set_class(objects: Objects, name: str, value: str, place: str) -> Objects:
 
 
 def _add_nodes(objects: Objects, name: str, value: str, place: str) -> Objects:
-    """Add copies of the first node of the class that could take pods; they are under the same budgets."""
-    if not re.fullmatch(r"\+[0-9]{1,6}", value) or int(value) > MOST_NODES:
-        raise InvalidInput(place, f"{value!r} is not a number of nodes to add; write +2")
+    """Add copies of a node of the class that could take pods; they are under the same budgets.
+
+    It is the one behind `@`, or else the one that a nearest change names to a service that may run anywhere.
+    """
+    number, _, like = value.partition("@")
+    if not re.fullmatch(r"\+[0-9]{1,6}", number) or int(number) > MOST_NODES:
+        raise InvalidInput(place, f"{value!r} is not a number of nodes to add; write +2 or +2@NODE")
     _found(objects, ("NPUClass", "", name), place)
-    original = _node_of_class(objects, name, place)
-    copies = (_copy_of_node(original, number + 1) for number in range(int(value)))
+    original = objects["Node", "", _to_copy(_largest_first(objects, name), like, name, place)]
+    copies = islice(_copies(objects, original), int(number))
     return {**objects, **{("Node", "", copy["metadata"]["name"]): copy for copy in copies}}
 
 
@@ -155,15 +173,30 @@ def _checked(objects: Objects, key: tuple[str, str, str], body: Body, place: str
     return {**objects, key: body}
 
 
-def _node_of_class(objects: Objects, name: str, place: str) -> Body:
-    classes = _schedulable(objects)
-    for key in sorted(key for key in objects if key[0] == "Node"):
+def _to_copy(names_of_class: list[str], like: str, name: str, place: str) -> str:
+    if not names_of_class:
+        raise InvalidInput(place, f"there is no node of NPUClass {name} to copy; add one with -f")
+    if like and like not in names_of_class:
+        there = ", ".join(sorted(names_of_class)[:8])
+        raise InvalidInput(
+            place, f"no node {like} of NPUClass {name} takes new replicas; there are {there}"
+        )
+    return like or names_of_class[0]
+
+
+def _largest_first(objects: Objects, name: str) -> list[str]:
+    """Return the nodes of a class that take new replicas: those that it tolerates, with the most NPUs."""
+    classes, found = _schedulable(objects), []
+    for key in (key for key in objects if key[0] == "Node"):
         node = parse("Node", objects[key])
-        if isinstance(node, ParsedNode) and node.ready and not node.unschedulable:
-            match = match_classes(node, classes)
-            if match.npu_class is not None and match.npu_class.name == name:
-                return objects[key]
-    raise InvalidInput(place, f"there is no node of NPUClass {name} to copy; add one with -f")
+        if not isinstance(node, ParsedNode) or not node.ready or node.unschedulable:
+            continue
+        match = match_classes(node, classes)
+        if match.npu_class is not None and match.npu_class.name == name:
+            npus = node.allocatable.get(match.resource or "", 0)
+            is_tainted = not tolerated(node.taints, match.npu_class.tolerations)
+            found.append((is_tainted, -npus, node.name))
+    return [node for _, _, node in sorted(found)]
 
 
 def _schedulable(objects: Objects) -> dict[str, NpuClass]:
@@ -173,8 +206,10 @@ def _schedulable(objects: Objects) -> dict[str, NpuClass]:
     }
 
 
-def _copy_of_node(body: Body, number: int) -> dict[str, Any]:
+def _copies(objects: Objects, body: Body) -> Iterator[dict[str, Any]]:
     metadata: Any = body["metadata"]
-    name = f"{metadata['name']}-added-{number}"
-    labels = {**(metadata.get("labels") or {}), names.HOSTNAME_LABEL: name}
-    return {**body, "metadata": {"name": name, "labels": labels}}
+    for number in count(1):
+        name = f"{metadata['name']}{_COPY}{number}"
+        if ("Node", "", name) not in objects:
+            labels = {**(metadata.get("labels") or {}), names.HOSTNAME_LABEL: name}
+            yield {**body, "metadata": {"name": name, "labels": labels}}

@@ -14,7 +14,7 @@ import yaml
 
 from kwatt.cli.arguments import Parser, add_manifests, parse_horizon, parse_now
 from kwatt.cli.document import document
-from kwatt.cli.edits import apply_edits, kinds_of
+from kwatt.cli.edits import about_copies, apply_edits, kinds_of
 from kwatt.cli.manifests import Key, by_key, key_of, read_each
 from kwatt.cli.orphans import about_orphans
 from kwatt.cli.report import Report
@@ -40,7 +40,8 @@ what-if, any number of times:
   --set budget/rack-a1=6kW                 the cap that holds, whatever its windows say
   --set service/city/traffic.perSecond=1500     also .watts .p99Milliseconds .replicas.min .replicas.max
   --set class/rebellions-atom.idle=20W          also .max .memory
-  --set nodes/rebellions-atom=+2           copies of a node of that class, under the same budgets
+  --set nodes/rebellions-atom=+2           copies of the largest node of that class, under the same budgets;
+                                           +2@n1 copies the node n1
 
 exit status: 0 all placed, 3 something not placed or an InferenceService invalid, 2 unusable input
 """
@@ -88,6 +89,8 @@ def read_entries(arguments: argparse.Namespace, read_cluster: ReadCluster) -> li
         raise InvalidInput(", ".join(sources), f"holds no manifest of any of {kinds}")
     bodies = {key: one for key, one in found.items() if isinstance(one, Mapping)}
     edited = apply_edits(bodies, arguments.set)
+    for told in about_copies(bodies, edited):
+        sys.stderr.write(f"kwatt plan: {told}\n")
     rest = [one for one in found.values() if not isinstance(one, Mapping)]
     return [*rest, *(parse(kind, body) for (kind, _, _), body in edited.items())]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from kwatt.model.selectors import LabelSelector, Toleration
 from kwatt.units import Energy, Power, Throughput
@@ -70,11 +71,19 @@ class Baseline:
     basis: Basis
 
 
+class Unusable(NamedTuple):
+    """A class that a model is measured on and can't be placed on, and why in words: `does not exist`."""
+
+    npu_class: str
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """Measured operating points of a model; `memory_bytes` is what one replica needs over all its NPUs.
 
-    `start_energy` is what the start of one replica costs, None where nobody has measured it.
+    `start_energy` is what the start of one replica costs, None where nobody has measured it. `unusable` are
+    the classes whose points are left out.
     """
 
     name: str
@@ -83,3 +92,10 @@ class Profile:
     points: tuple[OperatingPoint, ...]
     baseline: Baseline | None = None
     start_energy: Energy | None = None
+    unusable: tuple[Unusable, ...] = ()
+
+    def unusable_of(self, allowed: tuple[str, ...] | None) -> str:
+        """Say why none that `allowed` names, all where it is None, can be used; "" if it names none."""
+        found = [one for one in self.unusable if allowed is None or one.npu_class in allowed]
+        told = "; ".join(f"{one.npu_class} {one.why}" for one in found)
+        return f"no NPUClass that it may use is there and schedulable: {told}" if told else ""

@@ -53,7 +53,7 @@ def observe(
         feedback = remembered_feedback(world)
     owned = sort_out(world, memory)
     retired = retired_pods(world, owned)
-    catalogue = resolve_catalogue(world.classes, world.profiles, feedback.points)
+    catalogue = resolve_catalogue(world.classes, world.profiles, feedback.points, world.invalid)
     occupancy = Occupancy(world.nodes, owned, retired)
     index = NodeIndex(world.nodes)
     nodes, about_nodes = resolve_nodes(index, catalogue.classes, occupancy, memory)

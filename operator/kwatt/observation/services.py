@@ -199,10 +199,10 @@ class _Resolver:
         wanted = measured if one.allowed is None else measured & frozenset(one.allowed)
         if not wanted or wanted & self._catalogue.classes.keys():
             return None
-        return f"no NPUClass that it may use is there and schedulable: {', '.join(sorted(wanted))}"
+        return self._catalogue.profiles[one.model].unusable_of(one.allowed)
 
     def _unknown_classes(self, one: ParsedService) -> tuple[Notice, ...]:
-        unknown = sorted(set(one.allowed or ()) - self._catalogue.known.keys())
+        unknown = sorted(set(one.allowed or ()) - self._catalogue.existing)
         if not unknown:
             return ()
         message = f"spec.npuClasses names {', '.join(unknown)}, which no NPUClass is called"

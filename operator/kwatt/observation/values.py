@@ -42,6 +42,7 @@ class NoticeReason(StrEnum):
     NODE_WITHOUT_RESOURCE = "NodeWithoutResource"
     CLASS_NOT_SCHEDULABLE = "ClassNotSchedulable"
     UNKNOWN_CLASS = "UnknownClass"
+    LATENCY_FALLS = "LatencyFallsWithLoad"
     BUDGET_WITHOUT_NODES = "BudgetWithoutNodes"
     QUOTA_NOT_READ = "QuotaNotRead"
 

@@ -19,7 +19,7 @@ from kwatt.planning.place import can_be_whole, spots_of
 from kwatt.planning.raises import joint_raise, least_raise, stopping
 from kwatt.planning.spots import Spots, with_more
 from kwatt.planning.trials import Trial, whole_options
-from kwatt.units import ceiling
+from kwatt.units import ceiling, quantity
 
 _MOST_BUDGETS: Final = 3  # budgets that are raised one by one, per option
 _MOST_NODES: Final = (
@@ -160,12 +160,13 @@ def more_quota(draft: Draft, service: Service, rejection: Rejection) -> Iterator
 
 
 def _quotas(lacks: Mapping[tuple[str, str], int]) -> Relaxation:
+    """Name what to add to `spec.hard` of each quota, as quantities that can be written there."""
+    names, keys = zip(*lacks, strict=True)
+    amounts = tuple(quantity(key, more) for (_, key), more in lacks.items())
     change = " and ".join(
-        f"+{more} {key} in ResourceQuota {name}" for (name, key), more in lacks.items()
+        f"+{more} {key} in ResourceQuota {name}"
+        for more, key, name in zip(amounts, keys, names, strict=True)
     )
     if len(lacks) > 1:
-        names, keys = zip(*lacks, strict=True)
-        figures = {"quotas": names, "resources": keys, "amounts": tuple(lacks.values())}
-        return Relaxation(change, figures)
-    [((name, key), more)] = lacks.items()
-    return Relaxation(change, {"quota": name, "resource": key, "amount": more})
+        return Relaxation(change, {"quotas": names, "resources": keys, "amounts": amounts})
+    return Relaxation(change, {"quota": names[0], "resource": keys[0], "amount": amounts[0]})

@@ -6,9 +6,10 @@ import hashlib
 import json
 from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import pairwise
 
 from kwatt.model.npu import OperatingPoint, Profile
-from kwatt.units import Power, ceiling
+from kwatt.units import Power, ceiling, plain
 
 Env = tuple[tuple[str, str], ...]
 
@@ -87,3 +88,21 @@ def curves_of(profile: Profile) -> tuple[Curve, ...]:
         )
         for key, points in sorted(found.items())
     )
+
+
+def falling_latency(profile: Profile) -> str:
+    """Say which p99 is lower than at less load, "" where none is."""
+    for curve in curves_of(profile):
+        timed = [point for point in curve.points if point.p99_micros is not None]
+        for low, high in pairwise(timed):
+            if (high.p99_micros or 0) < (low.p99_micros or 0):
+                return (
+                    f"on {curve.npu_class} (npus: {curve.npus}) the p99 falls from "
+                    f"{_milliseconds(low)} at {low.rate} to {_milliseconds(high)} at {high.rate}; "
+                    "both points are used as they are, measure them again"
+                )
+    return ""
+
+
+def _milliseconds(point: OperatingPoint) -> str:
+    return f"{plain(point.p99_micros or 0, 1000)} ms"

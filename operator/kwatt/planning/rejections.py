@@ -15,7 +15,7 @@ import numpy as np
 from kwatt.model.npu import NpuClass
 from kwatt.model.plan import Figure, Reason, Rejection
 from kwatt.model.snapshot import Service
-from kwatt.names import WATTS
+from kwatt.planning.amounts import figure_of, number_of, told, unit_of
 from kwatt.planning.curves import Curve
 from kwatt.planning.draft import Draft
 from kwatt.planning.feasibility import fitness_of
@@ -131,7 +131,7 @@ class Case:
 
 def _diagnosis(case: Case) -> Rejection:
     """Return the first single lack that explains the case."""
-    checks = (_not_ready, _no_node_admits, _npus, _node_resources, _quota, _budget)
+    checks = (_not_ready, _no_node_admits, _too_large, _npus, _node_resources, _quota, _budget)
     found = (check(case) for check in checks)
     return next((rejection for rejection in found if rejection), None) or _outranked(case)
 
@@ -177,6 +177,24 @@ def _no_node_admits(case: Case) -> Rejection | None:
     )
 
 
+def _too_large(case: Case) -> Rejection | None:
+    """Reject where no node that takes replicas has the NPUs of one, whoever holds them."""
+    if int(_npu_slots(case).sum()):
+        return None
+    nodes = [case.draft.layout.nodes[number] for number in case.nodes]
+    sizes = [(min(node.npus_allocatable, node.npus_capacity), node.name) for node in nodes]
+    largest, name = min(sizes, key=lambda size: (-size[0], size[1]), default=(None, None))
+    needed = case.option.variant.npus
+    if largest is None or largest >= needed:
+        return None
+    return case.reject(
+        Reason.INSUFFICIENT_NPUS,
+        f"a replica of {needed} NPUs fits on no node of {case.npu_class.name} that takes replicas, "
+        f"the largest has {largest}",
+        {"needed": needed, "available": largest, "unit": "NPUs", "node": name, "heldBy": ()},
+    )
+
+
 def _npus(case: Case) -> Rejection | None:
     slots = _npu_slots(case)
     if int(slots.sum()) >= case.replicas:
@@ -209,19 +227,18 @@ def _node_resources(case: Case) -> Rejection | None:
         (name for name in NODE_RESOURCES if name in by_resource),
         key=lambda name: (int(np.minimum(npu_slots, by_resource[name]).sum()), name),
     )
-    unit, scale = {"cpu": ("cores", 1000), "memory": ("bytes", 1), "pods": ("pods", 1)}[scarce]
     each = node_needs(demand)[scarce]
     needed, available = case.replicas * each, total * each
     best = int(np.argmax(case.spots.slots))
     name = case.draft.layout.nodes[case.nodes[best]].name
     return case.reject(
         Reason.INSUFFICIENT_NODE_RESOURCES,
-        f"beside free NPUs of {case.npu_class.name} the service needs {needed / scale:g} {unit} "
-        f"of {scarce}, {available / scale:g} are usable",
+        f"beside free NPUs of {case.npu_class.name} the service needs {told(scarce, needed)}, "
+        f"{number_of(scarce, available)} are usable",
         {
-            "needed": needed / scale if scale > 1 else needed,
-            "available": available / scale if scale > 1 else available,
-            "unit": unit,
+            "needed": figure_of(scarce, needed),
+            "available": figure_of(scarce, available),
+            "unit": unit_of(scarce),
             "node": name,
         },
     )
@@ -239,27 +256,21 @@ def _quota(case: Case) -> Rejection | None:
     if not short or case.spots.quota >= case.replicas:
         return None
     _, name, key = min(short)
-    unit, scale = _quota_unit(key)
-    needed, available = needs[key] * case.replicas / scale, left[name, key] / scale
+    needed, available = needs[key] * case.replicas, left[name, key]
     holders = case.tenants.within(demand.namespace, case.service.key)
     return case.reject(
         Reason.QUOTA_EXCEEDED,
-        f"ResourceQuota {name} has {available:g} {unit} of {key} left, "
-        f"the service needs {needed:g}{held_by(holders)}",
+        f"ResourceQuota {name} has {told(key, available)} left, "
+        f"the service needs {number_of(key, needed)}{held_by(holders)}",
         {
-            "needed": needed,
-            "available": available,
-            "unit": unit,
+            "needed": figure_of(key, needed),
+            "available": figure_of(key, available),
+            "unit": unit_of(key),
             "quota": name,
             "resource": key,
             "heldBy": holders.names,
         },
     )
-
-
-def _quota_unit(key: str) -> tuple[str, int]:
-    known = {WATTS: ("W", 1), "cpu": ("cores", 1000), "memory": ("bytes", 1), "pods": ("pods", 1)}
-    return known.get(key, ("NPUs", 1))
 
 
 def _budget(case: Case) -> Rejection | None:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from itertools import pairwise
 
 from kwatt.api.v1alpha1 import measuring as api
 from kwatt.api.v1alpha1.model_profile import ModelProfileStatus
 from kwatt.api.v1alpha1.npu_class import NPUClassStatus
 from kwatt.model.feedback import Drift
 from kwatt.model.measurements import Measured, PointKey
-from kwatt.model.npu import OperatingPoint, Profile
+from kwatt.model.npu import Profile
 from kwatt.model.snapshot import Snapshot
-from kwatt.planning.curves import curves_of
+from kwatt.planning.curves import falling_latency
 from kwatt.status.conditions import Verdict, settled
 from kwatt.status.drift import measured_points, profile_drift
 from kwatt.status.measuring import energy_part, measured_part
-from kwatt.units import plain
 
 _SHOWN = 16
 _TEXT_LIMIT = 1024
@@ -124,7 +122,7 @@ def describe_profile(  # noqa: PLR0913  (one value per fact; they come from four
 def _accepted(problem: str | None, unknown: list[str], profile: Profile | None) -> Verdict:
     if problem:
         return Verdict("Accepted", False, "InvalidSpec", problem)
-    falls = _falling_latency(profile) if profile else ""
+    falls = falling_latency(profile) if profile else ""
     if unknown:
         names = ", ".join(unknown)
         why = f"points on {names} are not used: no such NPUClass, or it is not schedulable"
@@ -132,21 +130,3 @@ def _accepted(problem: str | None, unknown: list[str], profile: Profile | None) 
     if falls:
         return Verdict("Accepted", True, "LatencyFallsWithLoad", falls)
     return Verdict("Accepted", True, "Valid", "every point can be used")
-
-
-def _falling_latency(profile: Profile) -> str:
-    """Say which p99 is lower than at less load, "" where none is."""
-    for curve in curves_of(profile):
-        timed = [point for point in curve.points if point.p99_micros is not None]
-        for low, high in pairwise(timed):
-            if (high.p99_micros or 0) < (low.p99_micros or 0):
-                return (
-                    f"on {curve.npu_class} (npus: {curve.npus}) the p99 falls from "
-                    f"{_milliseconds(low)} at {low.rate} to {_milliseconds(high)} at {high.rate}; "
-                    "both points are used as they are, measure them again"
-                )
-    return ""
-
-
-def _milliseconds(point: OperatingPoint) -> str:
-    return f"{plain(point.p99_micros or 0, 1000)} ms"

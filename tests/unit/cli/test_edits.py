@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kwatt.cli.edits import apply_edits, kinds_of
+from kwatt.cli.edits import about_copies, apply_edits, kinds_of
 from kwatt.cli.manifests import Objects, key_of
 from kwatt.errors import InvalidInput
 from unit.observation import bodies
@@ -78,6 +78,42 @@ def test_nodes_of_a_class_are_copied_with_their_labels() -> None:
     assert labels["labels"] == {"kubernetes.io/hostname": "n1-added-2", "npu": "atom"}
 
 
+def node_of(name: str, npus: int, **spec: Any) -> dict[str, Any]:
+    amounts = {"cpu": "64", "memory": "256Gi", "pods": "110", bodies.ATOM: str(npus)}
+    return {**bodies.node(name, capacity=amounts, allocatable=amounts), "spec": spec}
+
+
+TAINTED = {"taints": [{"key": "dedicated", "value": "x", "effect": "NoSchedule"}]}
+
+
+@pytest.mark.parametrize(
+    ("value", "copy"),
+    [("+1", "n3-added-1"), ("+1@n2", "n2-added-1"), ("+1@n6", "n6-added-1")],
+)
+def test_the_largest_node_that_takes_replicas_is_copied_or_the_one_named(
+    value: str, copy: str
+) -> None:
+    nodes = [
+        node_of("n2", 2),
+        node_of("n4", 8),
+        node_of("n3", 8),
+        node_of("n5", 16, unschedulable=True),
+        node_of("n6", 16, **TAINTED),
+    ]
+    before = {**objects(), **{("Node", "", one["metadata"]["name"]): one for one in nodes}}
+
+    after = apply_edits(before, [f"nodes/atom={value}"])
+
+    assert [name for _, _, name in after.keys() - before.keys()] == [copy]
+    assert about_copies(before, after) == [f"1 node like {copy[:2]} added"]
+
+
+def test_nodes_are_added_each_time() -> None:
+    after = apply_edits(objects(), ["nodes/atom=+1", "nodes/atom=+2"])
+
+    assert about_copies(objects(), after) == ["3 nodes like n1 added"]
+
+
 def test_edits_follow_one_another_and_leave_the_input_alone() -> None:
     before = objects()
 
@@ -102,6 +138,7 @@ def test_edits_follow_one_another_and_leave_the_input_alone() -> None:
         ("budget/rack=1Ek", "suffix"),
         ("class/atom.idle=70", "watts.idle is above watts.max"),
         ("nodes/atom=2", "is not a number of nodes to add; write +2"),
+        ("nodes/atom=+1@n9", "no node n9 of NPUClass atom takes new replicas; there are n1"),
         ("nodes/rngd=+1", "there is no NPUClass rngd; there are atom"),
     ],
 )

@@ -13,6 +13,7 @@ import yaml
 from kwatt.__main__ import main
 from kwatt.cli import plan as command
 from kwatt.planning.curves import setting_of
+from kwatt.units import parse_quantity
 from unit.observation import bodies
 
 KEYS = ["now", "planHash", "placements", "unplaced", "budgets", "totals", "bound", "invalid"]
@@ -110,6 +111,149 @@ def test_a_what_if_changes_the_plan(run: Run) -> None:
 
     assert status == 3
     assert json.loads(out)["unplaced"][0]["rejections"][0]["reason"] == "PowerBudgetExceeded"
+
+
+@pytest.mark.parametrize(
+    ("requests", "hard", "change"),
+    [
+        ({"cpu": "2"}, {"requests.cpu": "3"}, "+1 cpu"),
+        ({"cpu": "2"}, {"cpu": "3500m"}, "+500m cpu"),
+        ({"cpu": "2", "memory": "4Gi"}, {"requests.memory": "6Gi"}, "+2Gi memory"),
+        ({"cpu": "2", "memory": "4Gi"}, {"memory": "7681Mi"}, "+511Mi memory"),
+        ({}, {"pods": "1"}, "+1 pods"),
+        ({}, {"requests.kwatt.dev/watts": "24"}, "+24 kwatt.dev/watts"),
+        ({}, {f"requests.{bodies.ATOM}": "0"}, f"+2 {bodies.ATOM}"),
+    ],
+)
+def test_a_quota_raised_by_what_is_printed_lets_the_service_in(
+    run: Run, requests: dict[str, str], hard: dict[str, str], change: str
+) -> None:
+    template = {"spec": {"containers": [bodies.container(**requests)]}}
+    wanted = city(template=template, throughput={"perSecond": 825})
+
+    _, out, _ = run([*wanted, bodies.quota(hard)], "-o", "json")
+    (told,) = json.loads(out)["unplaced"][0]["nearest"]
+    printed = told["change"].removeprefix("+").split()[0]
+    [(key, least)] = hard.items()
+    raised = parse_quantity(least, key) + parse_quantity(printed, key)
+    status, _, _ = run([*wanted, bodies.quota({key: str(float(raised))})])
+
+    assert told["change"] == f"{change} in ResourceQuota watts"
+    assert told["figures"]["amount"] == printed
+    assert status == 0
+
+
+UNUSABLE = "no NPUClass that it may use is there and schedulable: "
+ABOVE = "atom can't be used: spec.watts watts.idle is above watts.max; lower idle or raise max"
+
+
+@pytest.mark.parametrize(
+    ("classes", "service", "says"),
+    [
+        ([], {}, UNUSABLE + "atom does not exist"),
+        ([{"watts": {"idle": 70, "max": 65}}], {}, UNUSABLE + ABOVE),
+        (
+            [{"memory": None}],
+            {},
+            UNUSABLE + "atom is not schedulable until spec.memory is filled in",
+        ),
+        ([], {"npuClasses": ["atom", "rngd"]}, UNUSABLE + "atom does not exist"),
+        ([], {"npuClasses": ["rngd"]}, "yolo is measured on atom only, which npuClasses"),
+    ],
+)
+def test_a_class_that_cannot_be_used_is_named_and_nothing_is_held(
+    run: Run, classes: list[dict[str, Any]], service: dict[str, Any], says: str
+) -> None:
+    others = [one for one in city(**service) if one["kind"] != "NPUClass"]
+    objects = [*others, *(bodies.npu_class(**spec) for spec in classes)]
+
+    _, rendered, _ = run(objects, "-o", "json")
+    (rejection,) = json.loads(rendered)["unplaced"][0]["rejections"]
+    _, table, _ = run(objects)
+
+    assert rejection["reason"] == "NoMatchingProfile"
+    assert rejection["message"].startswith(says)
+    assert "unplaced\n" in table
+    assert "held" not in table.lower()
+
+
+def test_adding_the_node_that_a_nearest_change_names_lets_the_service_in(run: Run) -> None:
+    small = {"cpu": "64", "memory": "256Gi", "pods": "110", bodies.ATOM: "1"}
+    objects = [
+        *city(throughput={"perSecond": 2800}),  # seven NPUs, of five
+        bodies.node("n0", capacity=small, allocatable=small),
+    ]
+
+    _, out, silent = run(objects, "-o", "json")
+    status, _, error = run(objects, "--set", "nodes/atom=+1")
+
+    assert json.loads(out)["unplaced"][0]["nearest"][0]["change"] == "one more atom node like n1"
+    assert (status, silent, error) == (0, "", "kwatt plan: 1 node like n1 added\n")
+
+
+def test_a_p99_that_falls_with_load_is_noted(run: Run) -> None:
+    points = [bodies.point(), bodies.point("batch-16", perSecond="600", p99Milliseconds=20)]
+    objects = [one for one in city() if one["kind"] != "ModelProfile"]
+
+    _, out, _ = run([*objects, bodies.profile(points=points)])
+
+    assert (
+        "ModelProfile yolo: on atom (npus: 1) the p99 falls from 38 ms at 412.5/s to 20 ms at 600/s"
+        in " ".join(out.split())
+    )
+
+
+@pytest.mark.parametrize(
+    ("rate", "replicas", "p99s", "best", "says"),
+    [
+        (30, {}, (40, 20), 40.0, "the best such p99 is 40 ms"),
+        (90, {"min": 3}, (40, 20), 40.0, "the best such p99 is 40 ms"),
+        (30, {}, (None, 20), None, "no such point states a p99"),
+    ],
+)
+def test_the_best_latency_within_reach_is_told(
+    run: Run,
+    rate: int,
+    replicas: dict[str, int],
+    p99s: tuple[int | None, int],
+    best: float | None,
+    says: str,
+) -> None:
+    points = [
+        bodies.point("low", perSecond="50", p99Milliseconds=p99s[0]),
+        bodies.point("high", perSecond="100", p99Milliseconds=p99s[1]),
+    ]
+    wanted = {"throughput": {"perSecond": rate}, "latency": {"p99Milliseconds": 25}}
+    objects = [one for one in city(**wanted, replicas=replicas) if one["kind"] != "ModelProfile"]
+
+    _, out, _ = run([*objects, bodies.profile(points=points)], "-o", "json")
+
+    (rejection,) = json.loads(out)["unplaced"][0]["rejections"]
+    assert rejection["reason"] == "LatencyUnreachable"
+    assert rejection["figures"] == {"needed": 25.0, "available": best, "unit": "ms"}
+    assert rejection["message"].endswith(says)
+
+
+def test_an_amount_of_a_node_that_cannot_be_read_is_named(run: Run) -> None:
+    broken = bodies.node("n2", capacity={"cpu": "4", bodies.ATOM: "1e30"})
+
+    _, out, _ = run([*city(), broken], "-o", "json")
+
+    (invalid,) = json.loads(out)["invalid"]
+    assert invalid["field"] == f"status.capacity.{bodies.ATOM}"
+
+
+def test_a_replica_larger_than_any_node_is_told_so(run: Run) -> None:
+    objects = [one for one in city() if one["kind"] != "ModelProfile"]
+
+    _, out, _ = run([*objects, bodies.profile(points=[bodies.point(npus=16)])], "-o", "json")
+
+    (rejection,) = json.loads(out)["unplaced"][0]["rejections"]
+    figures = {"needed": 16, "available": 4, "unit": "NPUs", "node": "n1", "heldBy": []}
+    assert rejection["figures"] == figures
+    assert rejection["message"] == (
+        "a replica of 16 NPUs fits on no node of atom that takes replicas, the largest has 4"
+    )
 
 
 def test_pods_bound_in_the_files_count(run: Run) -> None:

@@ -127,7 +127,7 @@ def test_a_class_that_is_gone_holds_what_runs_and_plans_what_does_not() -> None:
     idle = observed(service(), profile(), node())
 
     assert running.snapshot.services[0].held == (
-        "no NPUClass that it may use is there and schedulable: atom"
+        "no NPUClass that it may use is there and schedulable: atom does not exist"
     )
     assert idle.snapshot.services[0].held is None
     assert idle.snapshot.profiles["yolo"].points == ()
@@ -148,6 +148,13 @@ def test_an_allowed_class_that_does_not_exist_is_noticed() -> None:
     assert [one.message for one in seen.notices] == [
         "spec.npuClasses names atomm, which no NPUClass is called"
     ]
+
+
+def test_a_class_that_exists_and_cannot_be_read_is_not_said_to_be_missing() -> None:
+    seen = observed(service(npuClasses=["atom"]), profile(), npu_class(watts={"idle": -1}), node())
+
+    assert [(one.kind, one.name) for one in seen.invalid] == [("NPUClass", "atom")]
+    assert seen.notices == ()
 
 
 def test_points_on_unknown_classes_are_left_out() -> None:

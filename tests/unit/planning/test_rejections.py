@@ -61,6 +61,40 @@ def test_a_lack_of_the_cluster_is_named(
     assert (rejection.reason, dict(rejection.figures)) == (reason, figures)
 
 
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        (
+            {"profiles": [b.profile(memory=20 * b.GIB)]},
+            "a replica needs 20Gi of NPU memory, the largest measured size on atom has 16Gi",
+        ),
+        ({"nodes": [b.node(cpu_milli=1500)]}, "the service needs 2 cores of cpu, 1 are usable"),
+        (
+            {"nodes": [b.node(memory_bytes=3 * b.GIB // 2)]},
+            "the service needs 2Gi of memory, 1Gi are usable",
+        ),
+        ({"nodes": [replace(b.node(), pods=1)]}, "the service needs 2 pods, 1 are usable"),
+        (
+            {"quotas": [b.quota({"cpu": 1500})]},
+            "team has 1.5 cores of cpu left, the service needs 2",
+        ),
+        (
+            {"quotas": [b.quota({"memory": 3 * b.GIB // 2})]},
+            "team has 1536Mi of memory left, the service needs 2Gi",
+        ),
+        ({"quotas": [b.quota({"pods": 1})]}, "team has 1 pods left, the service needs 2"),
+        (
+            {"quotas": [b.quota({"kwatt.dev/watts": 60})]},
+            "team has 60 W of kwatt.dev/watts left, the service needs 100",
+        ),
+    ],
+)
+def test_amounts_are_written_as_in_manifests(facts: dict[str, Any], says: str) -> None:
+    (rejection,) = waiting(b.snapshot([b.service(target=200)], **facts)).rejections
+
+    assert rejection.message.endswith(says)
+
+
 LIMITS: list[tuple[Reason, Service, dict[str, Any], str]] = [
     (
         Reason.LATENCY_UNREACHABLE,

@@ -45,8 +45,7 @@ def parse_node(body: Body) -> ParsedNode:
 
 def _amounts(status: Body, key: str) -> dict[str, int]:
     amounts = read_mapping(status, key, "status.")
-    path = f"status.{key}."
-    return {str(name): amount(str(name), value, path) for name, value in amounts.items()}
+    return {str(n): amount(str(n), value, f"status.{key}.{n}") for n, value in amounts.items()}
 
 
 def _extended(amounts: dict[str, int]) -> dict[str, int]:
