@@ -66,3 +66,42 @@ def test_limits_of_the_service_count_all_variants(limit: dict[str, Any]) -> None
 
     assert placed(result) == [("n1", 3, 300)]
     assert result.unplaced[0].shortfall == b.rate(100)
+
+
+def of_two(least: int, target: float = 250, **facts: Any) -> Snapshot:
+    """Return two atoms of 100 and three rngds of 30 a second, and a service with many replicas."""
+    nodes = [b.node("n1", 2), b.node("n2", 3, "rngd")]
+    points = [b.point(100, 60), b.point(30, 20, npu_class="rngd")]
+    wants = {"target": target, "min_replicas": least, "mixes": True, "priority": 1} | facts
+    services = [b.service("cam", **wants), b.service("low", target=200)]
+    return b.snapshot(services, nodes, classes=BOTH["classes"], profiles=[b.profile(*points)])
+
+
+def of_cam(result: Plan) -> list[tuple[str, int, float]]:
+    """Return node, replicas and rate of the placements of the service with many replicas."""
+    return [
+        (p.node, p.replicas, p.rate.per_second)
+        for p in result.placements
+        if p.service.name == "cam"
+    ]
+
+
+def test_the_least_number_of_replicas_counts_all_variants_before_lower_priorities() -> None:
+    assert of_cam(plan(of_two(4))) == [("n1", 2, 200), ("n2", 2, 50)]
+
+
+def test_replicas_added_for_their_number_serve_their_share() -> None:
+    assert of_cam(plan(of_two(4, target=80))) == [("n1", 1, 20), ("n2", 3, 60)]
+
+
+def test_a_mixture_with_too_few_replicas_leaves_all_to_lower_priorities() -> None:
+    result = plan(of_two(6))
+
+    assert of_cam(result) == []
+    assert [(p.service.name, p.node, p.replicas) for p in result.placements] == [("low", "n1", 2)]
+
+
+def test_a_limit_on_replicas_goes_to_the_fastest_variants() -> None:
+    result = plan(of_two(1, target=230, max_replicas=3))
+
+    assert of_cam(result) == [("n1", 2, 200), ("n2", 1, 30)]
