@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import builders as b
 from kwatt.model.keys import Variant
-from kwatt.model.plan import Placement
+from kwatt.model.plan import Placement, Plan
 from kwatt.model.snapshot import Service, Snapshot
 from kwatt.planning.plan import plan
 from laws.audit import can_be_whole, counted, covering, curves, meets, quota_excess
@@ -34,7 +34,8 @@ def mixing(draw: st.DrawFn) -> Snapshot:
         for service in snapshot.services
         for least in (draw(st.sampled_from((1, 2, 3, 4, 6))),)
     ]
-    return replace(snapshot, services=tuple(services))
+    horizon = draw(st.sampled_from((None, 3600)))
+    return replace(snapshot, services=tuple(services), moves_horizon=horizon)
 
 
 @SOME
@@ -145,6 +146,43 @@ def test_nobody_waits_where_any_mixture_is_enough(snapshot: Snapshot) -> None:
         waiting = services[unplaced.service]
         others = _others(snapshot, result.placements, waiting)
         assert not _mixture_is_enough(snapshot, waiting, others)
+
+
+@SOME
+@given(crowded())
+def test_no_mixture_draws_less_than_the_bound(snapshot: Snapshot) -> None:
+    """Two services at most: every number of replicas of each variant that serves what the plan serves."""
+    snapshot = replace(snapshot, services=snapshot.services[:2])
+    result = plan(snapshot)
+    free = [node.npus_capacity for node in snapshot.nodes]
+    every = list(product(*(range(most + 1) for most in free)))
+    above = [60_000 - snapshot.classes[name].idle.milliwatts for name in RATES]
+
+    assert result.bound is not None, result.unproven
+    for of_all in product(*(_ways(every, s, result) for s in snapshot.services)):
+        total = [sum(of_class) for of_class in zip(*of_all, strict=True)]
+        if all(n <= most for n, most in zip(total, free, strict=True)):
+            more = sum(n * watts for n, watts in zip(total, above, strict=True))
+            assert _idle(snapshot) + more >= result.bound.power.milliwatts
+
+
+def _ways(every: list[tuple[int, ...]], service: Service, result: Plan) -> list[tuple[int, ...]]:
+    """Return the numbers of replicas that serve as much; several variants only where the plan has them."""
+    mine = [p for p in result.placements if p.service == service.key]
+    if not mine:
+        return [(0,) * len(RATES)]
+    rate, variants = sum(p.rate.micros for p in mine), len({p.variant for p in mine})
+    within = [c for c in every if service.min_replicas <= sum(c) <= (service.max_replicas or 99)]
+    return [c for c in within if _sustain(c) >= rate and (variants > 1 or sum(map(bool, c)) == 1)]
+
+
+def _sustain(counts: tuple[int, ...]) -> int:
+    return 10**6 * sum(n * rate for n, rate in zip(counts, RATES.values(), strict=True))
+
+
+def _idle(snapshot: Snapshot) -> int:
+    nodes = snapshot.nodes
+    return sum(n.npus_capacity * snapshot.classes[n.npu_class or ""].idle.milliwatts for n in nodes)
 
 
 def _mixture_is_enough(snapshot: Snapshot, service: Service, others: list[Placement]) -> bool:

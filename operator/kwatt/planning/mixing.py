@@ -6,14 +6,15 @@ Only what no single variant serves is given to another one: every variant more i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
 from kwatt.model.snapshot import Service
+from kwatt.planning.curves import meets
 from kwatt.planning.draft import Holding
-from kwatt.planning.options import best_rate
+from kwatt.planning.options import Offer, best_rate
 from kwatt.units import Power, Throughput
 
 MOST_VARIANTS: Final = 16  # what an HTTPRoute rule has room for (Gateway API, backendRefs)
@@ -100,6 +101,28 @@ def shared(holdings: Sequence[Holding]) -> tuple[Holding, ...]:
         if all(holding.is_whole for holding in pair):
             found[place], found[giver] = pair
     return tuple(found)
+
+
+def is_never_below_idle(offers: Iterable[Offer]) -> bool:
+    """Tell whether replicas draw at least the idle watts of their NPUs at every measured point."""
+    return all(power >= o.idle.milliwatts for o in offers for power in o.curve.powers)
+
+
+def least_per_rate(offers: Iterable[Offer], latency: int | None) -> Fraction:
+    """Return the least milliwatts above idle for a millionth of a unit per second, of any number of replicas.
+
+    A share q between two points draws W(q) - idle = a + b q, and (a + b q) / q is least at one of the ends;
+    below the lowest point it falls with q. The lower end counts even if that point itself is too slow.
+    """
+    found: list[Fraction] = []
+    for offer in offers:
+        points = offer.curve.points
+        for place, point in enumerate(points):
+            if meets(point, latency):
+                ends = [end for end in points[max(0, place - 1) : place + 1] if end.rate.micros > 0]
+                above = [(e.power.milliwatts - offer.idle.milliwatts, e.rate.micros) for e in ends]
+                found += [Fraction(*end) for end in above]
+    return min(found, default=Fraction(0))
 
 
 def _serving(holding: Holding, micros: int) -> Holding:
