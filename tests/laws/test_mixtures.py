@@ -15,6 +15,7 @@ from kwatt.model.snapshot import Service, Snapshot
 from kwatt.planning.plan import plan
 from laws.audit import can_be_whole, counted, covering, curves, meets, quota_excess
 from laws.strategies import LAW, snapshots, with_plan_running
+from laws.test_relaxations_are_true import relaxed, with_one_waiting
 
 SOME = settings(LAW, max_examples=100)
 RATES = {"atom": 100, "rngd": 30, "warboy": 70}  # per replica, in units a second
@@ -183,6 +184,19 @@ def _sustain(counts: tuple[int, ...]) -> int:
 def _idle(snapshot: Snapshot) -> int:
     nodes = snapshot.nodes
     return sum(n.npus_capacity * snapshot.classes[n.npu_class or ""].idle.milliwatts for n in nodes)
+
+
+@SOME
+@given(crowded() | mixing())
+def test_the_nearest_change_lets_the_service_in(snapshot: Snapshot) -> None:
+    """Typed rejections and the nearest change that would let it in (design 5)."""
+    running = with_one_waiting(snapshot)
+
+    for unplaced in plan(running).unplaced:
+        service = next(s for s in running.services if s.key == unplaced.service)
+        for relaxation in unplaced.nearest:
+            changed = relaxed(running, service, relaxation)
+            assert service.key not in {u.service for u in plan(changed).unplaced}, relaxation
 
 
 def _mixture_is_enough(snapshot: Snapshot, service: Service, others: list[Placement]) -> bool:

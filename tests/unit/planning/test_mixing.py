@@ -164,3 +164,25 @@ def test_a_limit_on_replicas_goes_to_the_fastest_variants() -> None:
     result = plan(of_two(1, target=230, max_replicas=3))
 
     assert of_cam(result) == [("n1", 2, 200), ("n2", 1, 30)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ({"target": 300}, ["one more atom node like n1", "one more rngd node like n2"]),
+        ({"power_limit": b.watts(150)}, ["power.watts 160"]),
+        ({"max_replicas": 3}, ["one more atom node like n1", "replicas.max 4"]),
+        (
+            {"least": 6},
+            ["one more atom node like n1", "one more rngd node like n2", "replicas.min 5"],
+        ),
+    ],
+    ids=["nodes", "watts", "most", "least"],
+)
+def test_the_nearest_changes_are_those_for_what_a_mixture_lacks(
+    limits: dict[str, Any], told: list[str]
+) -> None:
+    result = plan(of_two(**({"least": 1} | limits)))
+
+    (nearest,) = [u.nearest for u in result.unplaced if u.service.name == "cam"]
+    assert sorted(one.change for one in nearest) == told
