@@ -2,6 +2,8 @@
 
 A linear relaxation is solved for prices, and the bound is what the prices prove in exact integers:
 see `lagrangian`. All columns count, none of the planner's choices do, and starts cost nothing here.
+A service that the plan mixes counts with the least watts per unit of rate that any variant draws, and takes
+no room: so does any mixture of them, or more.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from math import floor
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -23,6 +26,7 @@ from kwatt.planning.columns import SCALE, Columns, are_exact, columns_of
 from kwatt.planning.draft import Draft
 from kwatt.planning.lagrangian import Relaxation, densities_of, prices_for, relaxation_of, value_of
 from kwatt.planning.layout import Ints
+from kwatt.planning.mixing import is_never_below_idle, least_per_rate
 from kwatt.planning.newcomers import Market
 from kwatt.planning.pairs import Stray, Want
 from kwatt.planning.prices import prices_of
@@ -102,9 +106,10 @@ class _Posed(NamedTuple):
 
 def _posed(draft: Draft) -> _Posed | str:
     """Return the problem, or why it can't be bounded."""
-    if draft.is_mixed:
-        return "a service runs as several variants at once"
-    wants, constant = _wants(draft), _drawn_without(draft)
+    mixed = _drawn_by_mixtures(draft)
+    if mixed is None:
+        return "a service of several variants may draw less than idle, or runs on nodes of other classes"
+    wants, constant = _wants(draft), _drawn_without(draft) + mixed
     distinct = {id(want.offers): want.offers for want in wants}.values()
     capacity = capacity_of(draft, {o.variant for offers in distinct for o in offers})
     if not wants:
@@ -241,8 +246,22 @@ def _wants(draft: Draft) -> list[Want]:
         Want(service, draft.offers(service), h.served, not h.is_whole, _strays(draft, service))
         for key, holdings in sorted(draft.holdings.items())
         for service, h in ((services[key], holdings[0]),)
-        if h.option is not None and (h.served or h.is_whole)
+        if h.option is not None and len(holdings) == 1 and (h.served or h.is_whole)
     ]
+
+
+def _drawn_by_mixtures(draft: Draft) -> int | None:
+    """Return the least milliwatts above idle for what is mixed, rounded down; None where that has no least."""
+    services = {service.key: service for service in draft.snapshot.services}
+    total = Fraction(0)
+    for key, holdings in draft.holdings.items():
+        if len(holdings) == 1 or holdings[0].option is None:
+            continue
+        service, served = services[key], sum(holding.served for holding in holdings)
+        if not is_never_below_idle(draft.offers(service)) or _strays(draft, service):
+            return None
+        total += served * least_per_rate(draft.offers(service), service.latency_micros)
+    return floor(total)
 
 
 def _strays(draft: Draft, service: Service) -> dict[Variant, Stray]:

@@ -88,11 +88,6 @@ class Draft:
         return self._crowd if self._waiting else self.committed
 
     @property
-    def is_mixed(self) -> bool:
-        """Tell whether any service that is planned holds several variants."""
-        return any(len(held) > 1 and held[0].option for held in self.holdings.values())
-
-    @property
     def is_contended(self) -> bool:
         """Tell whether incumbents of lower priorities hold anything."""
         return bool(self._waiting)

@@ -68,8 +68,10 @@ def improve_exactly(draft: Draft, planned: Planned) -> bool:
 
 
 def _free(draft: Draft) -> Iterator[_Free]:
-    """Yield the services that may be improved, by priority and name."""
+    """Yield the services that may be improved, by priority and name; not those with several variants."""
     for service in sorted(draft.snapshot.services, key=lambda s: (-s.priority, s.key)):
+        if len(draft.holdings.get(service.key, ())) > 1:
+            continue
         drafted = draft.holding(service)
         kept = _kept(draft, service, drafted) if drafted else None
         one = _Free(service, drafted, kept)

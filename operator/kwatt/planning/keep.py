@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from kwatt.model.snapshot import Service
 from kwatt.planning.draft import Draft, Holding, held_replicas
 from kwatt.planning.fill import Filling, fill
 from kwatt.planning.layout import Ints
-from kwatt.planning.mixing import may_mix, rest_of
+from kwatt.planning.mixing import lacks_replicas, may_mix, rest_of, shared, with_any_number
 from kwatt.planning.options import Option
 from kwatt.planning.spots import Spots, only_kept, spots_for
 
@@ -25,7 +26,8 @@ def keep_incumbents(draft: Draft, service: Service) -> None:
     if not service.incumbents:
         return
     options = draft.running_options(service)
-    if len(options) == 1 and _all_stay(draft, service, options[0]):
+    is_alike = not service.mixes or len({i.variant for i in service.incumbents}) == 1
+    if len(options) == 1 and is_alike and _all_stay(draft, service, options[0]):
         return
     holdings = [
         holding
@@ -35,25 +37,37 @@ def keep_incumbents(draft: Draft, service: Service) -> None:
     ]
     if holdings:
         draft.hold(service.key, min(holdings, key=_rank))
+    if service.mixes:
         _keep_mixed(draft, service)
 
 
 def _keep_mixed(draft: Draft, service: Service) -> None:
-    """Keep replicas of other variants too, for what the first serves too little of."""
-    holdings = draft.holdings[service.key]
+    """Keep replicas of other variants too, for what the first serves too little of or has too few of."""
+    before = draft.release(service.key)
+    holdings: tuple[Holding, ...] = () if lacks_replicas(service, before) else before
     while may_mix(service, holdings):
-        used = {holding.demand.variant for holding in holdings}
-        more = [
-            holding
-            for option in draft.options_of(rest_of(service, holdings))
-            if option.variant not in used and (running := draft.running(service, option.variant))
-            if (holding := _kept(draft, option, running)).served
-        ]
-        if not more:
-            return
-        draft.release(service.key)
-        holdings = (*holdings, min(more, key=_rank))
         draft.hold(service.key, *holdings)
+        more = _more_kept(draft, service, holdings)
+        draft.release(service.key)
+        if more is None:
+            break
+        holdings = (*holdings, more)
+    draft.hold(service.key, *(before if lacks_replicas(service, holdings) else shared(holdings)))
+
+
+def _more_kept(draft: Draft, service: Service, holdings: Sequence[Holding]) -> Holding | None:
+    """Return the replicas of another variant that serve most of the rest where they run."""
+    rest, used = rest_of(service, holdings), {holding.demand.variant for holding in holdings}
+    least, more = rest.min_replicas, []
+    for option in draft.options_of(with_any_number(rest)):
+        running = draft.running(service, option.variant)
+        if option.variant in used or not running:
+            continue
+        kept = _kept(draft, replace(option, least=least) if least > 1 else option, running)
+        kept = replace(kept, option=option)
+        if kept.counts and (kept.served or not rest.target.micros):
+            more.append(kept)
+    return min(more, key=_rank, default=None)
 
 
 def _all_stay(draft: Draft, service: Service, option: Option) -> bool:

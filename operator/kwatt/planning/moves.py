@@ -72,8 +72,8 @@ class _Mover:
         self._loads = Loads(draft)
         self._amid = {
             key
-            for key, (holding, *_) in draft.holdings.items()
-            if gives_up(draft, self._services[key], holding)
+            for key, (holding, *others) in draft.holdings.items()
+            if not (others and holding.option) and gives_up(draft, self._services[key], holding)
         }
         self._starts_left = max(
             0, MOST_STARTS - sum(self._services[k].starting for k in self._amid)

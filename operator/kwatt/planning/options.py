@@ -93,10 +93,10 @@ class Option:
         """Return the cost of so many replicas at what they serve, as in `Count`."""
         return _cost(self.curve, self.demand.idle, self.served(replicas), replicas)
 
-    def useful(self) -> int:
-        """Return the number of replicas beyond which a part of the target can't grow."""
+    def useful(self, least: int = 1) -> int:
+        """Return the number of replicas beyond which a part of the target can't grow, or `least`."""
         best = best_rate(self.curve, self.latency)
-        enough = max(self.least, ceiling(self.target, best))
+        enough = max(self.least, least, ceiling(self.target, best))
         return enough if self.most is None else min(self.most, enough)
 
     def settled(self, replicas: int) -> int:

@@ -14,7 +14,16 @@ from kwatt.planning.fill import Filling, fill, fill_whole, may_take
 from kwatt.planning.keep import counts_by_node
 from kwatt.planning.layout import Ints
 from kwatt.planning.ledger import Ledger
-from kwatt.planning.mixing import may_mix, rest_of
+from kwatt.planning.mixing import (
+    ORDERS,
+    Order,
+    first_of,
+    lacks_replicas,
+    may_mix,
+    rest_of,
+    shared,
+    with_any_number,
+)
 from kwatt.planning.options import Option
 from kwatt.planning.spots import Spots, fits, spots_for
 
@@ -72,6 +81,9 @@ def _serve_parts(draft: Draft, order: Sequence[Service]) -> bool:
         before = draft.release(service.key)
         kept = [holding for holding in before if holding.served]
         after = _most_served([*kept, *_parts(draft, service, kept)])
+        if len(before) > 1 and (after is None or after.served <= sum(h.served for h in before)):
+            draft.hold(service.key, *before)  # a mixture serves together
+            continue
         draft.hold(service.key, *([after] if after else []))
         left_behind |= bool(before) and (after is None or _leaves(before, after))
     return left_behind
@@ -79,22 +91,59 @@ def _serve_parts(draft: Draft, order: Sequence[Service]) -> bool:
 
 def _mix(draft: Draft, service: Service) -> None:
     """Serve what a service is short of as other variants, where its route allows that."""
-    holdings = draft.holdings.get(service.key, ())
+    if service.mixes:
+        held = draft.release(service.key)
+        draft.hold(service.key, *(mixture(draft, service, held) or held))
+
+
+def mixture(draft: Draft, service: Service, held: Sequence[Holding] = ()) -> tuple[Holding, ...]:
+    """Return what is held with other variants for the rest, or another mixture that serves more.
+
+    () where neither has the replicas that the service needs at least. The service must hold nothing in the
+    draft while this looks. Variants are taken in one order after the other: limits decide which is best.
+    """
+    best = _widened(draft, service, held, ORDERS[0]) if held else ()
+    for order in ORDERS:
+        if _is_short(service, best):
+            other = _widened(draft, service, (), order)
+            best = max(best, other, key=lambda found: _reached(service, found))
+    return () if lacks_replicas(service, best) else shared(best)
+
+
+def _is_short(service: Service, holdings: Sequence[Holding]) -> bool:
+    is_whole = any(holding.is_whole for holding in holdings)
+    return not is_whole or lacks_replicas(service, holdings)
+
+
+def _reached(service: Service, holdings: Sequence[Holding]) -> tuple[bool, int]:
+    return not lacks_replicas(service, holdings), sum(holding.served for holding in holdings)
+
+
+def _widened(
+    draft: Draft, service: Service, held: Sequence[Holding], order: Order
+) -> tuple[Holding, ...]:
+    holdings = tuple(held)
     while may_mix(service, holdings):
-        rest, used = rest_of(service, holdings), {h.demand.variant for h in holdings}
-        options = [o for o in draft.options_of(rest) if o.variant not in used]
-        more = _best_of(draft, rest, options)
-        if more is None:
-            return
-        draft.release(service.key)
-        holdings = (*holdings, more)
         draft.hold(service.key, *holdings)
+        more = _one_more(draft, service, holdings, order)
+        draft.release(service.key)
+        if more is None:
+            break
+        holdings = (*holdings, more)
+    return holdings
 
 
-def _best_of(draft: Draft, service: Service, options: Sequence[Option]) -> Holding | None:
-    """Return the cheapest way to serve the whole, else what serves most."""
-    found = _cheapest(draft, service, _candidates(options), displacing=True)
-    return found or _most_served(_parts_as(draft, service, options, ()))
+def _one_more(
+    draft: Draft, service: Service, holdings: Sequence[Holding], order: Order
+) -> Holding | None:
+    """Return the cheapest way to serve all the rest as another variant, else the first part of it."""
+    rest, used = rest_of(service, holdings), {h.demand.variant for h in holdings}
+    options = [o for o in draft.options_of(rest) if o.variant not in used]
+    found = _cheapest(draft, rest, _candidates(options), displacing=True)
+    if found is not None:
+        return found
+    options = [o for o in draft.options_of(with_any_number(rest)) if o.variant not in used]
+    return first_of(_parts_as(draft, rest, options, (), rest.min_replicas), rest, order)
 
 
 def _leaves(before: Sequence[Holding], after: Holding) -> bool:
@@ -181,7 +230,9 @@ def can_be_whole(draft: Draft, service: Service, options: Iterable[Option], ledg
 
 def can_be_served(draft: Draft, service: Service) -> bool:
     """Tell whether any part of a service could be served with what the draft has left."""
-    return _most_served(_parts(draft, service, ())) is not None
+    if _most_served(_parts(draft, service, ())) is not None:
+        return True
+    return service.mixes and bool(mixture(draft, service))
 
 
 def _undisturbed(draft: Draft, service: Service, option: Option, spots: Spots) -> Ints | None:
@@ -197,8 +248,13 @@ def _parts(draft: Draft, service: Service, kept: Sequence[Holding]) -> list[Hold
 
 
 def _parts_as(
-    draft: Draft, service: Service, options: Iterable[Option], kept: Sequence[Holding]
+    draft: Draft,
+    service: Service,
+    options: Iterable[Option],
+    kept: Sequence[Holding],
+    least: int = 1,
 ) -> list[Holding]:
+    """Return as many replicas of each option as are useful, or as there should be at least."""
     found = []
     for option in options:
         if not draft.most_of(service, option, displacing=True):
@@ -207,7 +263,7 @@ def _parts_as(
         if not may_take(draft.committed, spots, 1):
             continue
         undisturbed = _undisturbed(draft, service, option, spots)
-        filling = fill(draft.committed, spots, option.useful(), undisturbed)
+        filling = fill(draft.committed, spots, option.useful(least), undisturbed)
         found.append(_holding(option, spots, filling))
     running = {holding.demand.variant for holding in kept}
     return sorted(found, key=lambda h: (h.demand.variant not in running, h.demand.variant))

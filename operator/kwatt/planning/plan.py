@@ -78,11 +78,10 @@ class Drafted(NamedTuple):
 def _improved(made: Drafted) -> Drafted:
     """Solve small clusters exactly, and move replicas that run where that is allowed and pays.
 
-    What a market proves holds for its own plan.
+    What is mixed stays as it is: both look at services with replicas that are alike. What a market proves
+    holds for its own plan.
     """
     draft = made.draft
-    if draft.is_mixed:  # what both look for are services with replicas that are alike
-        return made
     if improve_exactly(draft, lambda snapshot: _drafted(snapshot).draft):
         made = Drafted(draft, _explain_upwards(draft, _levels(draft.snapshot.services)))
     horizons = horizons_of(draft.snapshot)

@@ -5,7 +5,7 @@ A trial plans the service alone again, on what the same and higher priorities le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final
 
@@ -13,6 +13,7 @@ from kwatt.model.plan import Reason, Rejection, Relaxation
 from kwatt.model.snapshot import Service
 from kwatt.planning.cluster_changes import more_nodes, more_quota, more_watts, ready_node
 from kwatt.planning.draft import Draft
+from kwatt.planning.mixture_changes import changes_for_mixture
 from kwatt.planning.rejections import rank_of
 from kwatt.planning.service_changes import (
     fewer_replicas,
@@ -51,6 +52,15 @@ def relaxations_for(
     promising = sorted(rejections, key=lambda r: (-rank_of(r), r.npu_class or ""))
     trials = (trial for rejection in promising for trial in _trials(draft, service, rejection))
     found = [trial for trial in islice(trials, MAX_TRIALS) if trial is not None]
+    if service.mixes and service.held is None:
+        tried = islice(changes_for_mixture(draft, service, rejections), MAX_TRIALS)
+        together = [trial for trial in tried if trial is not None]
+        limits = {trial.figures["field"] for trial in together if "field" in trial.figures}
+        found = [*together, *(t for t in found if t.figures.get("field") not in limits)]
+    return _least_of_each(found)
+
+
+def _least_of_each(found: Iterable[Relaxation]) -> tuple[Relaxation, ...]:
     least: dict[object, Relaxation] = {}
     for relaxation in found:
         place, amount = _place(relaxation)

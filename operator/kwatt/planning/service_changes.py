@@ -67,7 +67,7 @@ def fewer_replicas(draft: Draft, service: Service, rejection: Rejection) -> Iter
         return can_be_whole(draft, trial, options, draft.committed)
 
     if service.min_replicas > 1:
-        least = _most(service.min_replicas, suffices)
+        least = greatest(service.min_replicas, suffices)
         field = "spec.replicas.min"
         told = Relaxation(f"replicas.min {least}", {"field": field, "amount": least})
         yield told if least else None
@@ -90,13 +90,13 @@ def smaller_requests(draft: Draft, service: Service, rejection: Rejection) -> It
         options = options_on(draft, trial, rejection)
         return can_be_whole(draft, trial, options, draft.committed)
 
-    most = _most(ceiling(asked, scale), suffices)
+    most = greatest(ceiling(asked, scale), suffices)
     change = f"a {resource} request of {most}{suffix} per replica"
     figures = {"field": "spec.template", "resource": resource, "request": f"{most}{suffix}"}
     yield Relaxation(change, figures) if most else None
 
 
-def _most(bound: int, suffices: Callable[[int], bool]) -> int:
+def greatest(bound: int, suffices: Callable[[int], bool]) -> int:
     """Return the greatest amount from 1 to below the bound that suffices, if less always does; else 0."""
     if bound <= 1 or not suffices(1):
         return 0

@@ -16,9 +16,13 @@ def options_on(draft: Draft, service: Service, rejection: Rejection) -> list[Opt
 
 
 def whole_options(draft: Draft, service: Service, rejection: Rejection) -> list[Option]:
-    """Return the options on the rejected class that could serve the whole target."""
+    """Return the options on the rejected class that could serve the whole target.
+
+    A service that mixes may be less than the one in the snapshot: what is still needed of it.
+    """
+    options = draft.options_of(service) if service.mixes else draft.options(service)
     return [
         option
-        for option in draft.options(service)
+        for option in options
         if option.variant.npu_class == rejection.npu_class and option.counts
     ]
