@@ -15,6 +15,7 @@ import kopf
 from kubernetes.aio.client import Configuration
 
 from kwatt import names
+from kwatt.cluster.client import PAGE
 
 OWN_PLURALS: Final = {
     "InferenceService": "inferenceservices",
@@ -102,7 +103,7 @@ def configure_settings(settings: kopf.OperatorSettings) -> None:
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.peering.standalone = True
-    settings.watching.chunk_size = 500
+    settings.watching.chunk_size = PAGE
     settings.queueing.idle_timeout = 0.5
     settings.networking.request_timeout = 15
     settings.networking.connect_timeout = 5

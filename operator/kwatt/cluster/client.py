@@ -26,7 +26,7 @@ from kwatt.names import FIELD_MANAGER
 REQUEST_SECONDS: Final = 10.0
 CONNECT_SECONDS: Final = 5.0
 STALLED_SECONDS: Final = 90.0  # bookmarks arrive every minute: a silent watch is a dead connection
-PAGE: Final = 500
+PAGE: Final = 100  # objects; the memory that a larger page takes is not all given back
 _RESTARTS: Final = 3
 
 _JSON: Final = "application/json"
