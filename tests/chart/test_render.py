@@ -188,6 +188,18 @@ def test_everything_in_the_catalogue_is_made_once_and_never_replaced() -> None:
         assert notes["helm.sh/hook-delete-policy"] == "hook-failed"
 
 
+def test_no_hook_ends_a_cap_that_is_in_force() -> None:
+    """Hooks of a rollback meet caps that stand: nothing may delete these, not even where the hook fails."""
+    every = [
+        body["metadata"]["annotations"]
+        for body in of_kind(rendered("everything"), "PowerBudget").values()
+    ]
+    caps = [notes for notes in every if "post-rollback" in notes["helm.sh/hook"]]
+
+    assert caps
+    assert {notes["helm.sh/hook-delete-policy"] for notes in caps} == {"never"}
+
+
 def test_examples_fill_in_what_the_catalogue_leaves_open() -> None:
     filled = of_kind(rendered("everything"), "NPUClass")["sapeon-x220"]
     example = yaml.safe_load((REPO / "examples" / "10-classes" / "sapeon-x220.yaml").read_text())

@@ -74,6 +74,7 @@ def up(name: str, *, audit_policy: Path | None = None, disable_qps_limits: bool 
     choices = {
         "kubeAuditPolicy": str(audit_policy.resolve(strict=True)) if audit_policy else "",
         "disableQPSLimits": disable_qps_limits,
+        EMULATED: os.environ.get(EMULATED, ""),
     }
     programs = tool_folder()
     root().mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -184,7 +185,7 @@ def configuration(
         "bindAddress": LOOPBACK,
         "enableCRDs": list(KWOK_CRDS),
         **ports,
-        **choices,
+        **{name: choice for name, choice in choices.items() if name != EMULATED},
     }
     # Without election they wait for a lost API server; with it they would exit after ten seconds.
     alone = ("leader-elect", "false")
@@ -203,7 +204,7 @@ def configuration(
             # Each controller under an account of its own, as elsewhere: not as an administrator.
             _extra_argument("kube-controller-manager", "use-service-account-credentials", "true"),
             _extra_argument("kube-scheduler", *alone),
-            *_emulating(os.environ.get(EMULATED, "")),
+            *_emulating(str(choices.get(EMULATED, ""))),
         ],
     }
 

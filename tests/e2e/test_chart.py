@@ -69,13 +69,15 @@ def release(world: World, operator: Deployed, cluster: Cluster) -> Iterator[Rele
     """Lend a cluster whose namespace is as the documentation says, without the suite's own release."""
     uninstall = ("uninstall", "kwatt", "-n", NAMESPACE, *WAIT)
     eventually(lambda: not world.kubectl.items("nodes", "-l", ground.SIMULATED), 60)
-    ground.helm(cluster, *uninstall)
+    labels = world.kubectl.get("namespace", NAMESPACE)["metadata"].get("labels", {})
+    before = f"{SECURITY}={labels[SECURITY]}" if SECURITY in labels else f"{SECURITY}-"
     try:
-        world.kubectl("label", "namespace", NAMESPACE, f"{SECURITY}=restricted")
+        ground.helm(cluster, *uninstall)
+        world.kubectl("label", "namespace", NAMESPACE, "--overwrite", f"{SECURITY}=restricted")
         yield Release(world)
     finally:
         ground.helm(cluster, *uninstall, "--ignore-not-found")
-        world.kubectl("label", "namespace", NAMESPACE, f"{SECURITY}-")
+        world.kubectl("label", "namespace", NAMESPACE, "--overwrite", before)
         ground.install_chart(cluster)
 
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from fractions import Fraction
+from math import ceil
 
 from kwatt.model.plan import Figure, Rejection, Relaxation
 from kwatt.model.snapshot import Service
 from kwatt.planning.cluster_changes import more_nodes, more_watts
 from kwatt.planning.draft import Draft, Holding
-from kwatt.planning.mixing import rest_of
+from kwatt.planning.mixing import rest_of, with_any_number
+from kwatt.planning.options import best_rate
 from kwatt.planning.place import mixture
 from kwatt.planning.service_changes import greatest
 from kwatt.planning.trials import Trial
@@ -48,27 +51,39 @@ def _nearest(draft: Draft, service: Service) -> tuple[Holding, ...]:
 def _of_limits(draft: Draft, service: Service) -> Iterator[Trial]:
     limits = service.max_replicas, service.power_limit
     if limits[0] is not None:
-        free = mixture(draft, replace(service, max_replicas=None))
+        anyhow = replace(service, max_replicas=None)
+        free, most = mixture(draft, anyhow), max(_rates(draft, anyhow), default=(1, 0))
+        fewest = ceiling(service.target.micros, most[0])
         yield _least(
             "replicas.max",
-            (limits[0], sum(holding.replicas for holding in free)),
+            (max(limits[0], fewest - 1), sum(holding.replicas for holding in free)),
             lambda n: _whole(mixture(draft, replace(service, max_replicas=n))),
         )
     if limits[1] is not None:
-        free = mixture(draft, replace(service, power_limit=None))
+        anyhow = replace(service, power_limit=None)
+        free = mixture(draft, anyhow)
         reserved = sum(h.demand.reserved.milliwatts * h.replicas for h in free)
+        least = min((Fraction(w, r) for r, w in _rates(draft, anyhow)), default=Fraction(0))
+        fewest = ceil(service.target.micros * least / 1000)
         yield _least(
             "power.watts",
-            (limits[1].milliwatts // 1000, ceiling(reserved, 1000)),
+            (max(limits[1].milliwatts // 1000, fewest - 1), ceiling(reserved, 1000)),
             lambda n: _whole(mixture(draft, replace(service, power_limit=Power.of_watts(n)))),
         )
     if service.min_replicas > 1:
-        least = greatest(
+        enough = greatest(
             service.min_replicas,
             lambda n: _whole(mixture(draft, replace(service, min_replicas=n))),
         )
-        figures: dict[str, Figure] = {"field": "spec.replicas.min", "amount": least}
-        yield Relaxation(f"replicas.min {least}", figures) if least else None
+        figures: dict[str, Figure] = {"field": "spec.replicas.min", "amount": enough}
+        yield Relaxation(f"replicas.min {enough}", figures) if enough else None
+
+
+def _rates(draft: Draft, service: Service) -> list[tuple[int, int]]:
+    """Return the highest rate of a replica of each variant, with what it reserves in milliwatts."""
+    options = draft.options_of(with_any_number(service))
+    rates = ((best_rate(o.curve, o.latency), o.demand.reserved.milliwatts) for o in options)
+    return [(rate, reserved) for rate, reserved in rates if rate]
 
 
 def _least(field: str, between: tuple[int, int], suffices: Callable[[int], bool]) -> Trial:

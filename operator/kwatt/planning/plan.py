@@ -28,6 +28,7 @@ from kwatt.units import Throughput
 
 MOST_WAITING: Final = 20  # services short up to which the others keep the seats found for all
 MOST_RELAXED: Final = 200  # unplaced services, highest priority first, for which changes are tried
+MOST_MIXED: Final = 20  # of them those for which mixtures are tried as well, which takes longer
 
 
 def plan(snapshot: Snapshot) -> Plan:
@@ -133,8 +134,9 @@ def _explain_upwards(draft: Draft, levels: Sequence[Sequence[Service]]) -> list[
     """Explain who is short, each with lower priorities away: what these hold is no reason."""
     unplaced: list[Unplaced] = []
     away: dict[ServiceKey, tuple[Holding, ...]] = {}
-    for level in reversed(levels):
-        unplaced += _explain(draft, level, MOST_RELAXED - len(unplaced))
+    short = [sum(not _is_whole(draft, service) for service in level) for level in levels]
+    for place, level in reversed(tuple(enumerate(levels))):
+        unplaced += _explain(draft, level, sum(short[:place]))
         away |= {service.key: draft.release(service.key) for service in level}
     for key, holdings in away.items():
         draft.hold(key, *holdings)
@@ -151,7 +153,7 @@ def _by_level(draft: Draft, levels: Sequence[Sequence[Service]]) -> Drafted:
         serve_whole(draft, [service for service in level if service.incumbents])
         place_newcomers(draft, [s for s in short_of(draft, level) if not draft.holding(s)])
         complete(draft, level)
-        unplaced += _explain(draft, level, MOST_RELAXED - len(unplaced))
+        unplaced += _explain(draft, level, len(unplaced))
     return Drafted(draft, unplaced)
 
 
@@ -164,8 +166,11 @@ def _levels(services: Iterable[Service]) -> list[tuple[Service, ...]]:
     return [tuple(level) for _, level in groupby(ordered, key=lambda service: service.priority)]
 
 
-def _explain(draft: Draft, level: Iterable[Service], relaxed: int) -> list[Unplaced]:
-    """Return the services of a level with a shortfall; the first `relaxed` with what would let them in."""
+def _explain(draft: Draft, level: Iterable[Service], before: int) -> list[Unplaced]:
+    """Return the services of a level with a shortfall, the first of all with what would let them in.
+
+    `before` is how many of higher priority have a shortfall.
+    """
     tenants, gains = Tenants(draft), Gains(draft)
     found: list[Unplaced] = []
     for service in level:
@@ -177,8 +182,9 @@ def _explain(draft: Draft, level: Iterable[Service], relaxed: int) -> list[Unpla
         if released:
             tenants.told.clear()
         rejections = rejections_for(draft, tenants, service)
-        tried = len(found) < relaxed
-        nearest = relaxations_for(draft, service, rejections) if tried else ()
+        number = before + len(found)
+        tried, mixed = number < MOST_RELAXED, number < MOST_MIXED
+        nearest = relaxations_for(draft, service, rejections, mixed=mixed) if tried else ()
         gained = gains.of(service, served, rejections) if tried else ()
         if released:
             draft.hold(service.key, *released)

@@ -42,17 +42,17 @@ _MAKERS: Final[Mapping[Reason, tuple[_Maker, ...]]] = {
 
 
 def relaxations_for(
-    draft: Draft, service: Service, rejections: tuple[Rejection, ...]
+    draft: Draft, service: Service, rejections: tuple[Rejection, ...], *, mixed: bool = True
 ) -> tuple[Relaxation, ...]:
     """Return the changes that let the service in, from the most promising class on.
 
-    Of changes in the same place only the least is told. The service must hold nothing in the draft
-    while this looks.
+    Of changes in the same place only the least is told. Where its route allows that, and with `mixed`, they
+    are tried with its variants mixed too. The service must hold nothing in the draft while this looks.
     """
     promising = sorted(rejections, key=lambda r: (-rank_of(r), r.npu_class or ""))
     trials = (trial for rejection in promising for trial in _trials(draft, service, rejection))
     found = [trial for trial in islice(trials, MAX_TRIALS) if trial is not None]
-    if service.mixes and service.held is None:
+    if mixed and service.mixes and service.held is None:
         tried = islice(changes_for_mixture(draft, service, rejections), MAX_TRIALS)
         together = [trial for trial in tried if trial is not None]
         limits = {trial.figures["field"] for trial in together if "field" in trial.figures}
