@@ -92,7 +92,7 @@ def test_names_that_lead_nowhere_are_named(world: World) -> None:
     world.runs("good", "n1")
     world.explains("model", "Accepted", "InvalidSpec", "ModelProfile 'ghost' does not exist")
     world.explains("priority", "Accepted", "InvalidSpec", "PriorityClass 'ghost' does not exist")
-    world.explains("class", "Placed", "NoMatchingProfile", "npuClasses doesn't allow")
+    world.explains("class", "Placed", "NoMatchingProfile", "ghost does not exist")
     told = world.says("class", "Accepted")
     assert told[:2] == ("True", "PartlyUsable")
     assert "spec.npuClasses names ghost, which no NPUClass is called" in told[2]
