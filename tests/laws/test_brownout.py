@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -123,11 +122,6 @@ def test_a_cap_that_falls_and_rises_by_stages_takes_and_gives_back_one_replica_a
     assert seen == [*down, *down[::-1]]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a service that a brown-out pushed to a lesser variant adds replicas of it when the cap is "
-    "restored, for more watts than its own variant, and a lower priority stays dark",
-)
 def test_a_service_leaves_the_variant_of_a_brownout_when_the_cap_is_restored() -> None:
     """The plain setting serves 100/s for 50 W above idle, the batch setting 90/s for 40 W."""
     yolo = b.profile(b.point(100, 60), b.point(90, 50, env={"BATCH": "1"}))

@@ -22,6 +22,7 @@ from kwatt.planning.newcomers import Market, place_newcomers
 from kwatt.planning.place import can_be_served, complete, serve_whole, short_of
 from kwatt.planning.rejections import rejections_for
 from kwatt.planning.relaxations import relaxations_for
+from kwatt.planning.switching import let_go, outgrown, serves_more
 from kwatt.planning.tenants import Tenants
 from kwatt.planning.worth import with_proven_worth, with_worth
 from kwatt.units import Throughput
@@ -92,6 +93,16 @@ def _improved(made: Drafted) -> Drafted:
 
 
 def _drafted(snapshot: Snapshot) -> Drafted:
+    """Let replicas that run stay; where somebody is short then, ask services that grow to switch for them."""
+    made = _placed(snapshot)
+    growing = outgrown(made.draft) if made.unplaced else frozenset()
+    if not growing:
+        return made
+    other = _placed(let_go(snapshot, growing))
+    return other if serves_more(other.draft, made.draft) else made
+
+
+def _placed(snapshot: Snapshot) -> Drafted:
     levels = _levels(snapshot.services)
     draft, everybody = Draft(snapshot), [service for level in levels for service in level]
     market = _all_at_once(draft, everybody)
