@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PYTHONS ?= python3.11 python3.12 python3.13
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
@@ -76,6 +77,9 @@ bench: setup tools ## Measure against plain Deployments in one run, print the ta
 bench-planner: setup ## Planner against baselines, bound and clock: hours; goes on where it was stopped
 	@$(BIN)/python tests/bench/planner/run.py --write-docs
 
+same-plan: setup ## The same plan hash in every Python of PYTHONS, 100 shuffled inputs each: 5 CPU minutes a Python; SAME_PLAN="--all ..."
+	@$(BIN)/python tests/bench/planner/same/run.py --pythons $(PYTHONS) $(SAME_PLAN)
+
 bench-cluster: setup tools ## At scale: 1,000 nodes against plain Deployments, 10,000 services; BENCH_CLUSTER="--nodes 200 ..."
 	@$(BIN)/python tests/bench/scale/run.py $(BENCH_CLUSTER)
 
@@ -114,4 +118,4 @@ lock: setup ## Resolve and lock the Python packages anew, with hashes and withou
 clean: ## Remove what was built here; the cache of control-plane programs stays
 	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test e2e-kind check bench bench-cluster bench-planner bench-demand chaos image chart sbom release docs lock clean
+.PHONY: help setup tools cluster cluster-down demo run format lint types generate generated unit test e2e-kind check bench bench-cluster bench-planner bench-demand same-plan chaos image chart sbom release docs lock clean

@@ -27,7 +27,7 @@ from bench.ground import Ground, ground, operated, say
 from bench.quiet import restart, stay_idle
 from bench.report import body, page
 from bench.results import Results, broken
-from bench.scale.page import kept_from
+from bench.sections import kept_from
 from e2e.harness import REPO, Operator
 
 ON_CLUSTERS = ("apply", "idle", "restart", "chaos")
@@ -52,8 +52,8 @@ def main() -> int:
     print(body(results))
     if options.write_docs:
         path = REPO / "docs" / "benchmarks.md"
-        at_scale = kept_from(path.read_text())
-        path.write_text(page(results, _versions()) + at_scale)
+        others = kept_from(path.read_text(encoding="utf-8"))
+        path.write_text(page(results, _versions()) + others, encoding="utf-8")
     return 1 if list(broken(results)) else 0
 
 

@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from random import Random
-from typing import Any
-
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.planner.measure import shuffled
 from kwatt.model.snapshot import Snapshot
 from kwatt.planning.plan import plan
 from laws.strategies import LAW, snapshots
-
-
-def shuffled(snapshot: Snapshot, seed: int) -> Snapshot:
-    """Return an equal world whose parts are in another order."""
-    random = Random(seed)
-
-    def mixed(items: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(random.sample(items, len(items)))
-
-    return replace(
-        snapshot,
-        nodes=mixed(snapshot.nodes),
-        budgets=mixed(tuple(replace(b, nodes=mixed(b.nodes)) for b in snapshot.budgets)),
-        services=mixed(
-            tuple(replace(s, incumbents=mixed(s.incumbents)) for s in snapshot.services)
-        ),
-        profiles={
-            name: replace(p, points=mixed(p.points))
-            for name, p in mixed(tuple(snapshot.profiles.items()))
-        },
-        classes=dict(mixed(tuple(snapshot.classes.items()))),
-    )
 
 
 @LAW

@@ -1,4 +1,4 @@
-"""What `make bench-cluster` puts into docs/benchmarks.md, and what it leaves there."""
+"""What `make bench-cluster` finds broken, and the log that it reads."""
 
 from __future__ import annotations
 
@@ -6,24 +6,7 @@ import json
 from pathlib import Path
 
 from bench.audit import AuditLog
-from bench.scale.page import HEAD, broken, kept_before, kept_from, write_section
-
-PAGE = "# Benchmarks\n\nof `make bench`\n"
-
-
-def test_the_section_is_replaced_and_the_rest_of_the_page_is_kept(tmp_path: Path) -> None:
-    page = tmp_path / "benchmarks.md"
-    page.write_text(PAGE)
-
-    write_section(page, [HEAD, "", "first"])
-    write_section(page, [HEAD, "", "second"])
-
-    assert page.read_text() == f"{PAGE}\n{HEAD}\n\nsecond\n"
-    assert kept_before(page.read_text()) + kept_from(page.read_text()) == page.read_text()
-
-
-def test_a_page_without_the_section_keeps_nothing_of_it() -> None:
-    assert kept_from(PAGE) == ""
+from bench.scale.page import broken
 
 
 def test_a_write_to_an_unchanged_cluster_breaks_a_requirement_and_a_dry_run_does_not() -> None:

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -59,19 +60,23 @@ def measure(snapshot: Snapshot, repeat: int = 5) -> Measured:
 
 
 def shuffled(snapshot: Snapshot, seed: int) -> Snapshot:
-    """Return an equal snapshot with its parts in another order."""
+    """Return an equal snapshot with its parts, and their parts, in another order."""
     lot = random.Random(seed)
 
-    def mixed(parts: Any) -> tuple[Any, ...]:
-        return tuple(lot.sample(list(parts), len(parts)))
+    def mixed(parts: Iterable[Any]) -> tuple[Any, ...]:
+        every = list(parts)
+        return tuple(lot.sample(every, len(every)))
 
     return replace(
         snapshot,
         nodes=mixed(snapshot.nodes),
-        budgets=mixed(snapshot.budgets),
-        services=mixed(snapshot.services),
+        budgets=mixed(replace(b, nodes=mixed(b.nodes)) for b in snapshot.budgets),
+        services=mixed(replace(s, incumbents=mixed(s.incumbents)) for s in snapshot.services),
         classes=dict(mixed(snapshot.classes.items())),
-        profiles=dict(mixed(snapshot.profiles.items())),
+        profiles={
+            name: replace(profile, points=mixed(profile.points))
+            for name, profile in mixed(snapshot.profiles.items())
+        },
     )
 
 

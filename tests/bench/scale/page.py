@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from bench.report import table
 from bench.results import CALM_CORES
+from bench.sections import AT_SCALE
 
 Part = dict[str, Any]
-HEAD = "## At scale"
 AIM_RATIO, AIM_MIB, AIM_WRITES, AIM_BARE = 1.2, 250.0, 3.0, 3.0
 LEAST_CPU = 0.2  # seconds, of ticks of 0.01: with less, a ratio is chance
 _BARE = "bare list and watch"
@@ -31,7 +30,7 @@ def section(parts: list[Part]) -> list[str]:
     """Return the section as lines of markdown."""
     by_name = {part["part"]: part for part in parts}
     steady = [part for part in parts if "rest" in part]
-    lines = [HEAD, "", _ABOUT, "", *_machine(parts), ""]
+    lines = [AT_SCALE, "", _ABOUT, "", *_machine(parts), ""]
     lines += [*table(("what", "measured", "aim", ""), list(_verdicts(by_name, steady))), ""]
     if "plain" in by_name and "kwatt" in by_name:
         lines += [*_applying(by_name["plain"], by_name["kwatt"]), ""]
@@ -39,23 +38,6 @@ def section(parts: list[Part]) -> list[str]:
         lines += [f"**{_sizes(part)}**, at rest and when services change:", ""]
         lines += [*_cpu(part), "", *_requests(part), "", _THREE, ""]
     return lines
-
-
-def write_section(path: Path, lines: list[str]) -> None:
-    """Replace the section in a page, or add it at the end."""
-    before = kept_before(path.read_text(encoding="utf-8"))
-    path.write_text(f"{before.rstrip()}\n\n" + "\n".join(lines).rstrip() + "\n", encoding="utf-8")
-
-
-def kept_before(page: str) -> str:
-    """Return what stands before the section."""
-    return page.partition(f"\n{HEAD}\n")[0]
-
-
-def kept_from(page: str) -> str:
-    """Return the section itself, nothing where there is none."""
-    _, head, rest = page.partition(f"\n{HEAD}\n")
-    return head + rest
 
 
 def broken(parts: list[Part]) -> Iterator[str]:

@@ -30,7 +30,8 @@ from bench.ground import Ground, ground, operated, say
 from bench.load import REPLICAS, Size
 from bench.processes import cpu_seconds, machine, memory
 from bench.scale import steady
-from bench.scale.page import broken, section, write_section
+from bench.scale.page import broken, section
+from bench.sections import write_section
 from e2e.harness import REPO, Operator
 
 PARTS = ("plain", "kwatt", "fleet")
