@@ -77,7 +77,7 @@ bench: setup tools ## Measure against plain Deployments in one run, print the ta
 bench-planner: setup ## Planner against baselines, bound and clock: hours; goes on where it was stopped
 	@$(BIN)/python tests/bench/planner/run.py --write-docs
 
-same-plan: setup ## The same plan hash in every Python of PYTHONS, 100 shuffled inputs each: 5 CPU minutes a Python; SAME_PLAN="--all ..."
+same-plan: setup ## The same plan hash in every Python of PYTHONS, 100 shuffled inputs each: 4 CPU minutes a Python; SAME_PLAN="--all ..."
 	@$(BIN)/python tests/bench/planner/same/run.py --pythons $(PYTHONS) $(SAME_PLAN)
 
 bench-cluster: setup tools ## At scale: 1,000 nodes against plain Deployments, 10,000 services; BENCH_CLUSTER="--nodes 200 ..."

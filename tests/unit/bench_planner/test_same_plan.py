@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.planner.same import run as same_plan
 from bench.planner.same.cases import cases
 from bench.planner.same.fingerprints import fingerprints
 from bench.planner.same.page import Run, differences, results, section
 from bench.planner.same.pythons import Python, find, folder_for
-from bench.planner.same.run import verdict
 from bench.planner.synthetic import Shape, synthetic
 from bench.sections import SAME_PLAN
 from kwatt.model.keys import ServiceKey
@@ -27,7 +27,7 @@ NEW = replace(OLD, python="3.13.0", seconds=2.6)
 
 def test_equal_plans_are_no_difference() -> None:
     assert list(differences([OLD, NEW])) == []
-    assert verdict([OLD, NEW]) == 0
+    assert same_plan.verdict([OLD, NEW]) == 0
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_each_difference_is_told_and_fails(change: dict[str, object], told: str)
 
     assert found.startswith("tiny: Python 3.13.0")
     assert found.endswith(told)
-    assert verdict(runs) == 1
+    assert same_plan.verdict(runs) == 1
 
 
 def test_a_shuffle_that_differs_in_the_first_python_is_found_too() -> None:
@@ -142,3 +142,17 @@ def test_cases_cover_replicas_that_run_and_a_cap_that_was_cut() -> None:
 
     assert any(service.incumbents for service in running.services)
     assert len(names) == len(set(names)) >= 6
+
+
+def test_a_case_is_planned_in_processes_that_share_its_shuffles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = "6x2x3-tight-40 -50 %"
+    monkeypatch.setattr(same_plan, "PART", 2)
+
+    run = same_plan.run_case(Path(sys.executable), name, 3, 1000)
+
+    assert run.hashes == (plan(cases()[name]()).hash,) * 3
+    assert len(run.inputs) == 2
+    assert len(set(run.inputs)) == len(set(run.wholes)) == 1
+    assert run.python == sys.version.split()[0]

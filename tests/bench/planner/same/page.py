@@ -17,7 +17,8 @@ from inputs in a shuffled order: nodes, services and what runs of each, budgets 
 profiles and their points. A process makes at most 25 plans, and no two processes of a case have the same seed
 of Python's own hashes, which the order of sets follows. All plans are compared with the first one of the first
 Python: by plan hash, which is over all placements, and by a digest of all that a plan says (also who has no
-place and why, watts of budgets, bound, moves). Seconds are of the processor, for all cases."""
+place and why, watts of budgets, bound, moves). Seconds are of the processor, for all cases.
+Fleets are those of [the planner's benchmarks](benchmarks-planner.md#fleets); the plan before a change runs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,14 +76,14 @@ def _runs(pythons: Sequence[Python], options: argparse.Namespace) -> list[Run]:
         _say(f"Python {python.version}: environment with the packages of requirements.txt")
         inside[python] = environment(python, REPO / "requirements.txt")
     return [
-        _run(inside[python], case, options.shuffles, 1000 * number)
+        run_case(inside[python], case, options.shuffles, 1000 * number)
         for case in cases()
         if case in options.only
         for number, python in enumerate(pythons, start=1)
     ]
 
 
-def _run(python: Path, case: str, shuffles: int, hash_seed: int) -> Run:
+def run_case(python: Path, case: str, shuffles: int, hash_seed: int) -> Run:
     """Plan a case, a part of the shuffles in each process; `hash_seed` is that of the first."""
     parts = [
         _part(python, case, range(first, min(first + PART, shuffles)), hash_seed + first)
