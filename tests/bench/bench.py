@@ -25,9 +25,9 @@ from bench.applying import apply_kwatt, apply_plain
 from bench.chaos import run_chaos
 from bench.ground import Ground, ground, operated, say
 from bench.quiet import restart, stay_idle
-from bench.report import body, page
+from bench.report import body, offline_section, page
 from bench.results import Results, broken
-from bench.sections import kept_from
+from bench.sections import kept_from, write_section
 from e2e.harness import REPO, Operator
 
 ON_CLUSTERS = ("apply", "idle", "restart", "chaos")
@@ -50,11 +50,19 @@ def main() -> int:
             _run_plain(results)
         _run_kwatt(results, options, last=run == options.runs - 1)
     print(body(results))
+    if results.offline:
+        print("\n".join(offline_section(results.offline, _versions())))
     if options.write_docs:
-        path = REPO / "docs" / "benchmarks.md"
+        _write_docs(REPO / "docs" / "benchmarks.md", results, options)
+    return 1 if list(broken(results)) else 0
+
+
+def _write_docs(path: Path, results: Results, options: argparse.Namespace) -> None:
+    if set(options.parts) & set(ON_CLUSTERS):
         others = kept_from(path.read_text(encoding="utf-8"))
         path.write_text(page(results, _versions()) + others, encoding="utf-8")
-    return 1 if list(broken(results)) else 0
+    if results.offline:
+        write_section(path, offline_section(results.offline, _versions()))
 
 
 def _run_plain(results: Results) -> None:

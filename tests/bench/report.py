@@ -12,6 +12,7 @@ from bench.offline import AIM_MIB, AIM_SECONDS, Offline, rows
 from bench.processes import machine
 from bench.quiet import Idle, Restart
 from bench.results import AIM, CALM_CORES, Results, broken, median, median_cpu
+from bench.sections import OFFLINE
 
 _HEAD = """\
 # Benchmarks
@@ -25,14 +26,17 @@ of one and the same invocation.
 
 
 def page(results: Results, versions: dict[str, str]) -> str:
-    """Return docs/benchmarks.md."""
+    """Return docs/benchmarks.md without the sections that are written by themselves."""
+    return "\n".join([_HEAD, *_about(versions), "", body(results)])
+
+
+def _about(versions: dict[str, str]) -> Iterator[str]:
     facts = {"date": time.strftime("%Y-%m-%d"), **machine(), **versions}
-    about = table(("machine and versions", ""), [(key, value) for key, value in facts.items()])
-    return "\n".join([_HEAD, *about, "", body(results)])
+    return table(("machine and versions", ""), list(facts.items()))
 
 
 def body(results: Results) -> str:
-    """Return all tables of what was measured."""
+    """Return all tables of what was measured on clusters."""
     lines: list[str] = [*_summary(results), ""]
     if results.kwatt or results.plain:
         lines += [*_applying(results), ""]
@@ -40,9 +44,21 @@ def body(results: Results) -> str:
         lines += [*_quiet(results.idle, results.restart, results), ""]
     if results.chaos:
         lines += [*_chaos(results.chaos), ""]
-    if results.offline:
-        lines += [*_offline(results.offline), ""]
     return "\n".join(lines)
+
+
+def offline_section(measured: list[Offline], versions: dict[str, str]) -> list[str]:
+    """Return the section on `kwatt plan -f`, as lines of markdown."""
+    titles, *lines = rows(measured)
+    verdicts = table(("what", "measured", "aim", ""), list(_offline_verdicts(measured)))
+    about = (
+        "`kwatt plan -f fleet.json -o json` on a List as `kubectl get -o json` prints it: 20 classes, 40 "
+        "profiles of 120 points, a budget for each rack of 20 nodes and one for all, nodes with their labels, "
+        "conditions and images (`make bench`, or `tests/bench/bench.py --only offline --write-docs`). The "
+        "command in a fresh process, with start and bound; the steps in processes apart. Medians of "
+        f"{len(measured[0].commands)} runs, the most memory of all."
+    )
+    return [OFFLINE, "", about, "", *_about(versions), "", *verdicts, "", *table(titles, lines)]
 
 
 def _summary(results: Results) -> Iterator[str]:
@@ -71,7 +87,6 @@ def _verdicts(results: Results) -> Iterator[Sequence[str]]:
         worst = len(results.chaos.observed["violations"])
         what = f"instants above a cap, {len(results.chaos.kills)} kills during churn"
         yield what, str(worst), "0", _mark(not worst)
-    yield from _offline_verdicts(results.offline)
 
 
 def _offline_verdicts(measured: list[Offline]) -> Iterator[Sequence[str]]:
@@ -85,20 +100,6 @@ def _offline_verdicts(measured: list[Offline]) -> Iterator[Sequence[str]]:
         yield what, f"{one.seconds:.2f} s", f"at most {AIM_SECONDS:g} s", calm
         memory = _mark(one.peak_mib <= AIM_MIB)
         yield "its memory", f"{one.peak_mib:.0f} MiB", f"at most {AIM_MIB:g} MiB", memory
-
-
-def _offline(measured: list[Offline]) -> Iterator[str]:
-    yield "## kwatt plan from a file"
-    yield ""
-    yield (
-        "`kwatt plan -f fleet.json -o json` on a List as `kubectl get -o json` prints it: 20 classes, 40 "
-        "profiles of 120 points, a budget for each rack of 20 nodes and one for all, nodes with their labels, "
-        "conditions and images. The command in a fresh process, with start and bound; the steps in processes "
-        f"apart. Medians of {len(measured[0].commands)} runs, the most memory of all."
-    )
-    yield ""
-    titles, *lines = rows(measured)
-    yield from table(titles, lines)
 
 
 def _mark(good: bool) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+OFFLINE: Final = "## kwatt plan from a file"
 AT_SCALE: Final = "## At scale"
 SAME_PLAN: Final = "## Same plan"
 
@@ -31,5 +32,5 @@ def section_of(page: str, head: str) -> str:
 
 
 def kept_from(page: str) -> str:
-    """Return what `make bench` must not lose: the sections that others wrote."""
-    return "".join(section_of(page, head) for head in (AT_SCALE, SAME_PLAN))
+    """Return what a run on clusters must not lose: the sections that are written by themselves."""
+    return "".join(section_of(page, head) for head in (OFFLINE, AT_SCALE, SAME_PLAN))

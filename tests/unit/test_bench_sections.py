@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.sections import AT_SCALE, SAME_PLAN, kept_from, section_of, with_section, write_section
+from bench.sections import (
+    AT_SCALE,
+    OFFLINE,
+    SAME_PLAN,
+    kept_from,
+    section_of,
+    with_section,
+    write_section,
+)
 
 PAGE = "# Benchmarks\n\nof `make bench`\n"
 
@@ -22,7 +30,7 @@ def test_a_section_is_added_at_the_end_and_replaced_where_it_is(tmp_path: Path) 
     assert page.read_text() == f"{PAGE}\n{AT_SCALE}\n\nsecond\n\n{SAME_PLAN}\n\nother\n"
 
 
-@pytest.mark.parametrize("heads", [(AT_SCALE,), (SAME_PLAN,), (AT_SCALE, SAME_PLAN), ()])
+@pytest.mark.parametrize("heads", [(AT_SCALE,), (SAME_PLAN,), (OFFLINE, AT_SCALE, SAME_PLAN), ()])
 def test_what_others_wrote_is_kept(heads: tuple[str, ...]) -> None:
     page = PAGE
     for head in heads:
