@@ -7,12 +7,16 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from bench.planner.goals import goals_table
 from bench.planner.openb import all_pods, rounding_loss
 from bench.planner.replay_tables import day_table, latency_table, steps_table, sticky_table
 from bench.planner.tables import Results, contest_tables, table
 from bench.processes import machine
 
 _INTRODUCTION = Path(__file__).parent / "introduction.md"
+_JUDGED = """\
+The goals, each judged by the worst of its results (instances and seeds). What has no row was not measured in
+this run. That equal input gives the same plan in every Python is measured [apart](benchmarks.md#same-plan)."""
 
 
 def page(results: Results, run: Mapping[str, str], plots: Mapping[str, str]) -> str:
@@ -27,7 +31,8 @@ def page(results: Results, run: Mapping[str, str], plots: Mapping[str, str]) -> 
     text = _INTRODUCTION.read_text(encoding="utf-8")
     text = text.replace("ROUNDING_LOSS", f"{100 * rounding_loss(all_pods()):.1f} %")
     head, _, rest = text.partition("<!-- results -->\n")
-    shown = "\n".join(["## Results", "", *about, "", *body(results), "", *_shown(plots)])
+    tables = [*about, "", _JUDGED, "", *goals_table(results), "", *body(results)]
+    shown = "\n".join(["## Results", "", *tables, "", *_shown(plots)])
     return f"{head}{shown}\n{rest}"
 
 
