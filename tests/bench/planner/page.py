@@ -17,7 +17,7 @@ _INTRODUCTION = Path(__file__).parent / "introduction.md"
 _JUDGED = """\
 The goals, each judged by the worst of its results (instances and seeds). What has no row was not measured in
 this run. That equal input gives the same plan in every Python is measured [apart](benchmarks.md#same-plan).
-The goals on MostAllocated lie [above what any plan can reach](adr/0010-ceilings-of-the-ratios.md)."""
+The goals on MostAllocated lie [above what any plan can reach](adr/0010-ceilings-of-the-ratios.md) on seed 1."""
 
 
 def page(results: Results, run: Mapping[str, str], plots: Mapping[str, str]) -> str:

@@ -121,6 +121,7 @@ def _wanted(options: argparse.Namespace) -> list[Unit]:
 
 
 def _write_docs(results: list[Result], options: argparse.Namespace) -> None:
+    version = _version()  # before anything is written
     plots = plots_of(results)
     folder = REPO / "docs" / "plots"
     folder.mkdir(exist_ok=True)
@@ -133,7 +134,7 @@ def _write_docs(results: list[Result], options: argparse.Namespace) -> None:
     if options.kept:
         how += f", {len(results)} results of a run that was stopped"
     (REPO / "docs" / "benchmarks-planner.md").write_text(
-        page(results, {"KWatt": _version(), "run": how}, plots), encoding="utf-8"
+        page(results, {"KWatt": version, "run": how}, plots), encoding="utf-8"
     )
 
 
