@@ -13,7 +13,6 @@ import os
 import random
 import re
 import signal
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -24,6 +23,7 @@ from bench import load, offline
 from bench.applying import apply_kwatt, apply_plain
 from bench.chaos import run_chaos
 from bench.ground import Ground, ground, operated, say
+from bench.processes import commit
 from bench.quiet import restart, stay_idle
 from bench.report import body, offline_section, page
 from bench.results import Results, broken
@@ -108,19 +108,13 @@ def _options() -> argparse.Namespace:
 
 
 def _versions() -> dict[str, str]:
-    commit = subprocess.run(
-        ["git", "-C", str(REPO), "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
     modules = (REPO / "tests" / "cluster" / "go.mod").read_text()
     found = {
         title: re.search(rf"{module} v(\S+)", modules)
         for title, module in (("Kubernetes", "k8s.io/kubernetes"), ("KWOK", "sigs.k8s.io/kwok"))
     }
     pinned = {title: match[1] for title, match in found.items() if match}
-    return {"KWatt": commit.stdout.strip() or "unknown", **pinned}
+    return {"KWatt": commit(), **pinned}
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,6 +76,13 @@ class Meter:
 
     def _read(self) -> tuple[dict[str, float], float]:
         return {name: cpu_seconds(pid) for name, pid in self._pids.items()}, busy_seconds()
+
+
+def commit() -> str:
+    """Return the commit of the sources, marked where they differ from it; "unknown" without git."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
 
 
 def machine() -> dict[str, str]:

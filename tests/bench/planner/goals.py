@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bench.planner.contest import Contest, from_json
-from bench.planner.tables import Results, median, table
+from bench.planner.replay_tables import joules_per_unit
+from bench.planner.tables import Results, median, quantile, table
 
 Values = Callable[[Results], Iterable[float]]
 OPENB, OPENB_30 = "openb-npus-100", "openb-npus-30"
@@ -19,7 +20,7 @@ LARGE, CLASSES, MIDDLE, SMALL = "10kx10x5k", "10kx20x5k", "1kx10x1k", "100x5x100
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A figure with its bound: `most` or `least`. `values` finds one for each instance and seed."""
+    """A figure with its bound, which is `most` or `least`. `values` finds one for each instance and seed."""
 
     what: str
     values: Values
@@ -33,15 +34,15 @@ class Goal:
         found = list(self.values(results))
         if not found:
             return None
-        worst = max(found) if self.least is None else min(found)
-        met = worst <= self.most if self.most is not None else worst >= (self.least or 0)
-        middle = f"{self._as_text(median(found))} ({self._as_text(worst)})"
-        return self.what, str(len(found)), middle, self._bound(), "met" if met else "**missed**"
-
-    def _bound(self) -> str:
         if self.most is not None:
-            return f"at most {self.most:g}{self.unit}"
-        return f"at least {self.least:g}{self.unit}"
+            worst = max(found)
+            met, bound = worst <= self.most, f"at most {self.most:g}{self.unit}"
+        else:
+            assert self.least is not None
+            worst = min(found)
+            met, bound = worst >= self.least, f"at least {self.least:g}{self.unit}"
+        middle = f"{self._as_text(median(found))} ({self._as_text(worst)})"
+        return self.what, str(len(found)), middle, bound, "met" if met else "**missed**"
 
     def _as_text(self, value: float) -> str:
         return f"{value:.{self.digits}f}{self.unit}"
@@ -108,8 +109,7 @@ def _step(what: str, figure: Callable[[dict[str, Any]], float | None]) -> Values
 
 
 def _p99_ms(step: dict[str, Any]) -> float:
-    ordered = sorted(step["seconds"])
-    return 1000 * float(ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))])
+    return 1000 * quantile(step["seconds"], 0.99)
 
 
 def _starts_per_lost(step: dict[str, Any]) -> float | None:
@@ -141,15 +141,11 @@ def _above_fresh(results: Results) -> Iterator[float]:
 def _day_joules(who: str) -> Values:
     """Return what finds the joules per unit served that a baseline takes for each of ours, starts charged."""
     return lambda results: [
-        _joules(day) / _joules(data["days"][0])
+        joules_per_unit(day) / joules_per_unit(data["days"][0])
         for data in _data(results, "day")
         for day in data["days"]
         if day["name"] == who
     ]
-
-
-def _joules(day: dict[str, float]) -> float:
-    return (day["joules"] + day["start_joules"]) / day["served"]
 
 
 def _day_violations(results: Results) -> Iterator[float]:

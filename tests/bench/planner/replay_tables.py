@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.planner.tables import Results, median, table
+from bench.planner.tables import Results, median, quantile, table
 
 
 def _grouped(results: Results, kind: str) -> dict[str, list[dict[str, Any]]]:
@@ -41,7 +41,9 @@ def day_table(results: Results) -> list[str]:
 
 
 def _day_row(name: str, who: str, days: Sequence[Any], ours: Sequence[Any]) -> list[str]:
-    ratios = [_joules(day) / _joules(our) for day, our in zip(days, ours, strict=True)]
+    ratios = [
+        joules_per_unit(day) / joules_per_unit(our) for day, our in zip(days, ours, strict=True)
+    ]
     total = median(day["joules"] + day["start_joules"] for day in days)
     return [
         name,
@@ -58,7 +60,8 @@ def _day_row(name: str, who: str, days: Sequence[Any], ours: Sequence[Any]) -> l
     ]
 
 
-def _joules(day: Mapping[str, float]) -> float:
+def joules_per_unit(day: Mapping[str, float]) -> float:
+    """Return the joules of a replayed day per unit served, starts included."""
     return (day["joules"] + day["start_joules"]) / day["served"]
 
 
@@ -118,15 +121,14 @@ def latency_table(results: Results) -> list[str]:
 
 
 def _latency_row(name: str, runs: Sequence[Any]) -> list[str]:
-    seconds = sorted(value for run in runs for value in run["seconds"])
+    seconds = [value for run in runs for value in run["seconds"]]
     starts = [value for run in runs for value in run["starts"]]
     lost = sum(run["lost"] for run in runs)
-    last = min(len(seconds) - 1, int(0.99 * len(seconds)))
     return [
         name,
         str(len(seconds)),
         f"{1000 * median(seconds):.1f}",
-        f"{1000 * seconds[last]:.1f}",
+        f"{1000 * quantile(seconds, 0.99):.1f}",
         f"{sum(starts) / max(1, len(starts)):.1f}",
         str(max(starts, default=0)),
         f"{sum(starts) / lost:.2f}" if lost else "",
@@ -157,8 +159,7 @@ def steps_table(results: Results) -> list[str]:
 
 
 def _steps_row(name: str, runs: Sequence[Any]) -> list[str]:
-    seconds = sorted(value for run in runs for value in run["seconds"])
-    at = {q: seconds[min(len(seconds) - 1, int(q * len(seconds)))] for q in (0.5, 0.99, 1.0)}
+    seconds = [value for run in runs for value in run["seconds"]]
     starts, lost = sum(run["starts"] for run in runs), sum(run["lost"] for run in runs)
     drifts = [run["drift"] for run in runs if run["drift"] is not None]
     repricing = [value for run in runs for value in run["repricing"]]
@@ -166,7 +167,7 @@ def _steps_row(name: str, runs: Sequence[Any]) -> list[str]:
         name,
         runs[0]["what"],
         str(len(seconds)),
-        *(f"{1000 * value:.2f}" for value in at.values()),
+        *(f"{1000 * quantile(seconds, share):.2f}" for share in (0.5, 0.99, 1.0)),
         f"{starts / len(seconds):.2f}",
         f"{starts / lost:.2f}" if lost else "",
         f"{median(drifts):.2f} % ({max(drifts):.2f} %)" if drifts else "",

@@ -32,6 +32,7 @@ from bench.planner.families import Unit, quick_units, units  # noqa: E402
 from bench.planner.page import body, page  # noqa: E402
 from bench.planner.plots import plots_of  # noqa: E402
 from bench.planner.tables import Result  # noqa: E402
+from bench.processes import commit  # noqa: E402
 from kwatt.planning.incremental import Planner  # noqa: E402
 from kwatt.planning.plan import plan  # noqa: E402
 
@@ -121,7 +122,7 @@ def _wanted(options: argparse.Namespace) -> list[Unit]:
 
 
 def _write_docs(results: list[Result], options: argparse.Namespace) -> None:
-    version = _version()  # before anything is written
+    version = commit()  # before anything is written
     plots = plots_of(results)
     folder = REPO / "docs" / "plots"
     folder.mkdir(exist_ok=True)
@@ -136,12 +137,6 @@ def _write_docs(results: list[Result], options: argparse.Namespace) -> None:
     (REPO / "docs" / "benchmarks-planner.md").write_text(
         page(results, {"KWatt": version, "run": how}, plots), encoding="utf-8"
     )
-
-
-def _version() -> str:
-    command = ["git", "-C", str(REPO), "describe", "--always", "--dirty"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 def _options() -> argparse.Namespace:

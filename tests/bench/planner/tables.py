@@ -45,6 +45,12 @@ def median(values: Iterable[float]) -> float:
     return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
+def quantile(values: Iterable[float], share: float) -> float:
+    """Return the value that `share` of the values do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
 def contests_of(results: Results, family: str) -> dict[str, list[Contest]]:
     """Return the contests of a family by instance, in the order of the results."""
     found: dict[str, list[Contest]] = {}

@@ -29,7 +29,7 @@ for _folder in (str(_TESTS), str(REPO / "operator")):
 from bench.planner.same.cases import cases  # noqa: E402
 from bench.planner.same.page import Run, differences, section  # noqa: E402
 from bench.planner.same.pythons import NotMade, Python, environment, find  # noqa: E402
-from bench.processes import machine  # noqa: E402
+from bench.processes import commit, machine  # noqa: E402
 from bench.sections import write_section  # noqa: E402
 
 PYTHONS = ("python3.11", "python3.12", "python3.13")
@@ -113,9 +113,7 @@ def _part(python: Path, case: str, shuffles: range, hash_seed: int) -> dict[str,
 
 def _facts() -> dict[str, str]:
     facts = {name: value for name, value in machine().items() if name != "Python"}
-    command = ["git", "-C", str(REPO), "describe", "--always", "--dirty"]
-    commit = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    return {"date": time.strftime("%Y-%m-%d"), **facts, "KWatt": commit or "unknown"}
+    return {"date": time.strftime("%Y-%m-%d"), **facts, "KWatt": commit()}
 
 
 def _options() -> argparse.Namespace:
