@@ -79,6 +79,10 @@ class Bins:
                 self._of_node.setdefault(number, []).append(pool)
         return self._numbers[id(nodes)]
 
+    def pool_of(self, piece: Piece) -> NodePool:
+        """Return the nodes that admit a piece."""
+        return self._pools[piece.pool]
+
     def pool_over(self, nodes: Ints) -> NodePool:
         """Make a pool of some nodes."""
         return NodePool(self, nodes)
@@ -135,11 +139,11 @@ class Bins:
 
     def place(self, piece: Piece, replicas: int, *, may_open: bool = True) -> Counts | None:
         """Put all replicas somewhere, open nodes first, or change nothing and return None."""
-        if self.quotas and self._quota(piece) < replicas:
+        if self.quotas and self.quota(piece) < replicas:
             return None
-        if self._has_failed(piece, replicas, may_open=may_open):
+        if self.has_failed(piece, replicas, may_open=may_open):
             return None
-        pool, missing = self._pools[piece.pool], replicas
+        pool, missing = self.pool_of(piece), replicas
         placed: Counts = []
         for number, most in pool.open_nodes(piece):
             count = min(missing, most)
@@ -160,20 +164,21 @@ class Bins:
             freed = self.freed
             self.remove(piece, placed)
             self.freed = freed  # nothing is left that was not before
-            self._note_failure((piece.pool, *piece[1:5], may_open), replicas)
+            self.note_failure(piece, replicas, may_open=may_open)
             return None
-        self._charge(piece, replicas)
+        self.charge(piece, replicas)
         return placed
 
-    def _has_failed(self, piece: Piece, replicas: int, *, may_open: bool) -> bool:
+    def has_failed(self, piece: Piece, replicas: int, *, may_open: bool = True) -> bool:
         """Tell whether there was no room for as many or fewer, and nothing was freed since."""
         if not self._too_many or self._known_at != self.freed:
             return False
         size = (piece.pool, *piece[1:5], may_open)
         return self._too_many.get(size, replicas + 1) <= replicas
 
-    def _note_failure(self, size: tuple[int, ...], replicas: int) -> None:
+    def note_failure(self, piece: Piece, replicas: int, *, may_open: bool = True) -> None:
         """Remember for how many replicas there is no room, until any node has more again."""
+        size = (piece.pool, *piece[1:5], may_open)
         if self._known_at != self.freed:
             self._too_many.clear()
             self._known_at = self.freed
@@ -183,12 +188,12 @@ class Bins:
         """Put replicas back where they were."""
         for number, count in counts:
             self.put(number, piece, count)
-        self._charge(piece, sum(count for _, count in counts))
+        self.charge(piece, sum(count for _, count in counts))
 
     def take(self, piece: Piece, counts: Counts) -> None:
         """Take replicas back that were placed."""
         self.remove(piece, counts)
-        self._charge(piece, -sum(count for _, count in counts))
+        self.charge(piece, -sum(count for _, count in counts))
 
     def remove(self, piece: Piece, counts: Counts) -> None:
         """Take replicas back that no quota was charged for."""
@@ -211,7 +216,8 @@ class Bins:
         for pool in self._of_node.get(number, ()):
             pool.offer(number)
 
-    def _quota(self, piece: Piece) -> int:
+    def quota(self, piece: Piece) -> int:
+        """Return how many replicas the quotas of their namespace allow."""
         left = self.quotas.get(piece.demand.namespace)
         if not left:
             return 2**60
@@ -220,7 +226,8 @@ class Bins:
             (rest // needs[k] for (_, k), rest in left.items() if needs.get(k)), default=2**60
         )
 
-    def _charge(self, piece: Piece, replicas: int) -> None:
+    def charge(self, piece: Piece, replicas: int) -> None:
+        """Take replicas from the quotas of their namespace."""
         left = self.quotas.get(piece.demand.namespace)
         if left:
             needs = quota_needs(piece.demand)

@@ -30,13 +30,14 @@ from kwatt.planning.lagrangian import (
 )
 from kwatt.planning.layout import Ints
 from kwatt.planning.options import option_as
-from kwatt.planning.packing import Packing
+from kwatt.planning.packing import Order, Packing
 from kwatt.planning.pairs import Want
 from kwatt.planning.pieces import Pieces
 from kwatt.planning.prices import names_of, prices_of
 
 _WASTES: Final = (0, 15, 30)  # thousandths of watts that nodes filled in part are taken to waste
 _STEPS: Final = (16, 4)  # of densities that count as alike, from one to its double
+_STEPS_TOGETHER: Final = (4, 16)  # fewer first: what goes together differs in density too
 _FEW: Final = 50  # where more than this part of the services find no seat, no other waste is tried
 _NEAR: Final = 200  # a packing that costs less than this part more than one without waste will do
 MANY: Final = 2000  # services; with more, watts are left aside only where seats were wanting
@@ -84,11 +85,12 @@ def _packed(
     """
     columns, paid, stock = relaxation.columns, paid_at(relaxation, prices), _stock(relaxation)
     everybody, plain = len(columns.starts), chosen_at(columns, paid, stock)
+    together = relaxation.counts_hosts
 
     def seated(choice: tuple[Ints, Ints, Stock], guide: Guide | None, steps: int) -> Packing:
         chosen, at, of_stock = choice
         bins = Bins(draft.layout, draft.crowd, guide)
-        packing = Packing(bins, columns, pieces, at, of_stock, steps=steps)
+        packing = Packing(bins, columns, pieces, at, of_stock, Order(steps, together))
         packing.seat_anyhow(packing.make_room(chosen, of_stock))
         improve(packing)
         return packing
@@ -99,9 +101,9 @@ def _packed(
     for waste in _WASTES:
         allotment = allotted(capacity, relaxation, prices, before, waste)
         most = allotment.cost + allotment.cost // _NEAR
-        for steps in _STEPS:
+        for steps in _STEPS_TOGETHER if together else _STEPS:
             found.append(seated(allotment[:3], allotment.guide, steps))
-            if len(found[-1].seats) == everybody and found[-1].cost <= most:
+            if len(found[-1].seats) == everybody and (together or found[-1].cost <= most):
                 return found[-1]
         if max(len(packing.seats) for packing in found) < everybody - everybody // _FEW:
             break  # there are too few watts for all, however they are packed

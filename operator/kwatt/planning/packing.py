@@ -12,6 +12,7 @@ import numpy as np
 from kwatt.planning.bins import Bins, Counts, Piece
 from kwatt.planning.choice import Stock, relieved
 from kwatt.planning.columns import SCALE, Columns
+from kwatt.planning.filling import Companions
 from kwatt.planning.layout import Ints
 from kwatt.planning.pieces import Pieces
 
@@ -28,11 +29,22 @@ class Seat(NamedTuple):
     counts: Counts
 
 
+class Order(NamedTuple):
+    """How services come to their seats.
+
+    For budgets that bind those that draw most per NPU are seated first, where watts cost least, before larger
+    ones: by so many `steps` from a density to its double. `together`: nodes may run out of cpu or memory
+    first, so each is filled with what goes together.
+    """
+
+    steps: int
+    together: bool
+
+
 class Packing:
     """Services (by number) that have a seat. Costs are in milliwatts x SCALE.
 
-    `paid` is what columns cost at the prices. For budgets that bind those that draw most per NPU are seated
-    first, where watts cost least, before larger ones: by so many `steps` from a density to its double.
+    `paid` is what columns cost at the prices.
     """
 
     def __init__(
@@ -42,10 +54,9 @@ class Packing:
         pieces: Pieces,
         paid: Ints,
         stock: Stock,
-        *,
-        steps: int = 0,
+        order: Order,
     ) -> None:
-        self._steps = steps
+        self._order = order
         self.bins, self.columns, self.paid = bins, columns, paid
         self._stock, self._shares = stock, _shares(columns, stock)
         self.seats: dict[int, Seat] = {}
@@ -77,7 +88,7 @@ class Packing:
 
     def seat(self, service: int, column: int, *, may_open: bool = True) -> bool:
         """Place a service that has no seat; tell whether there was room."""
-        piece = self._piece(service, column)
+        piece = self.piece(service, column)
         replicas = int(self.columns.replicas[column])
         counts = self.bins.place(piece, replicas, may_open=may_open)
         if counts is None:
@@ -99,7 +110,7 @@ class Packing:
         self.bins.restore(seat.piece, seat.counts)
         self._note(service, seat)
 
-    def _piece(self, service: int, column: int) -> Piece:
+    def piece(self, service: int, column: int) -> Piece:
         """Return what a replica of a column takes."""
         offer = int(self.columns.offer[column])
         form = self._pieces.forms[service], offer
@@ -115,18 +126,26 @@ class Packing:
         size = columns.menu.npus[columns.offer[chosen]]
         each = self._shares[chosen] // np.maximum(1, columns.replicas[chosen])
         dense = columns.watts[chosen] * 1024 // np.maximum(1, columns.npus[chosen])
-        about = np.floor(self._steps * np.log2(np.maximum(1, dense)))
+        about = np.floor(self._order.steps * np.log2(np.maximum(1, dense)))
         order = np.lexsort(
             (chosen, -columns.npus[chosen], -dense, -each, -size, -about, self._turn(chosen))
         )
-        services = columns.service[chosen]
-        return [
-            service
-            for service, column in zip(
-                services[order].tolist(), chosen[order].tolist(), strict=True
-            )
-            if not self.seat(service, column)
-        ]
+        services, ordered = columns.service[chosen][order].tolist(), chosen[order].tolist()
+        if self._order.together:
+            return self._seats_together(services, ordered)
+        pairs = zip(services, ordered, strict=True)
+        return [service for service, column in pairs if not self.seat(service, column)]
+
+    def _seats_together(self, services: list[int], columns: list[int]) -> list[int]:
+        """Seat services in this order, with those that go with them on the nodes that they come to first."""
+        companions, left = Companions(self, services, columns), []
+        for service, column in zip(services, columns, strict=True):
+            counts = companions.place(service, column)
+            if counts is None:
+                left.append(service)
+            else:
+                self._note(service, Seat(column, self.piece(service, column), counts))
+        return left
 
     def _turn(self, chosen: Ints) -> Ints:
         """Return when the kind of each column comes: what little there is of leaves others no choice."""

@@ -17,6 +17,8 @@ from kwatt.planning.options import Offer, shape_on
 
 _MOST_HOST: Final = 2**34  # millicores or MiB of one replica; to need less is never harder
 
+_MOST_LARGEST: Final = 32  # nodes of a kind with which needs are compared one by one
+
 _Bools = npt.NDArray[np.bool_]
 _Floats = npt.NDArray[np.float64]
 
@@ -61,12 +63,17 @@ class Pairs:
         best = _best_rates(menu, offer, latency[service])
         can_serve = best > 0
         self.service, self.offer, best = service[can_serve], offer[can_serve], best[can_serve]
-        self.latency = latency[self.service]
         self.kind = _vector(kinds)[self.offer]
-        self.target = _vector([want.target for want in wants])[self.service]
         self.cpu, self.memory = self._host(services)
-        self.in_part = np.array([want.in_part for want in wants], dtype=np.bool_)[self.service]
         self.strays, self.credit = self._strays(wants)
+        fits = self._fits(capacity) | (self.strays > 0)
+        if not fits.all():
+            self.service, self.offer, best = self.service[fits], self.offer[fits], best[fits]
+            self.kind, self.cpu, self.memory = self.kind[fits], self.cpu[fits], self.memory[fits]
+            self.strays, self.credit = self.strays[fits], self.credit[fits]
+        self.latency = latency[self.service]
+        self.target = _vector([want.target for want in wants])[self.service]
+        self.in_part = np.array([want.in_part for want in wants], dtype=np.bool_)[self.service]
         slots_in_all = _vector([int(of_kind.sum()) for of_kind in slots])[self.offer]
         self.most = np.minimum(self._most(services), slots_in_all + self.strays)
         least = _vector([bounded(max(1, s.min_replicas)) for s in services])[self.service]
@@ -116,6 +123,18 @@ class Pairs:
                 cpu[pair], memory[pair] = _cpu(shape), _memory(shape)
         return cpu, memory
 
+    def _fits(self, capacity: Capacity) -> _Bools:
+        """Tell which pairs have a node that takes at least one replica."""
+        needs = np.stack([self.menu.npus[self.offer], self.cpu, self.memory])
+        largest = [_largest(capacity, kind) for kind in range(len(capacity.kinds))]
+        most = np.array([nodes.max(axis=0, initial=-1) for nodes in largest]).T
+        fits: _Bools = np.array((needs <= most[:, self.kind]).all(axis=0))
+        for kind, nodes in enumerate(largest):
+            if len(nodes) > 1:
+                here = np.flatnonzero(fits & (self.kind == kind))
+                fits[here] = _is_within_any(needs[:, here], nodes)
+        return fits
+
     def _strays(self, wants: Sequence[Want]) -> tuple[Ints, _Floats]:
         replicas = np.zeros(len(self.service), dtype=np.int64)
         credit = np.zeros(len(self.service), dtype=np.float64)
@@ -125,6 +144,33 @@ class Pairs:
                     if self.menu.offers[self.offer[pair]].variant == variant:
                         replicas[pair], credit[pair] = stray
         return replicas, credit
+
+
+def _largest(capacity: Capacity, kind: int) -> Ints:
+    """Return (NPUs, millicores, MiB) of the nodes of a kind than which no other has more of all.
+
+    Where these are many, one that has the most of each stands for them.
+    """
+    here = capacity.kind == kind
+    of_nodes = np.stack([capacity.usable[here], capacity.cpu[here], capacity.memory[here]], axis=1)
+    if not len(of_nodes):
+        return of_nodes
+    left = np.unique(of_nodes, axis=0)
+    found: list[Ints] = []
+    while len(left):
+        if len(found) == _MOST_LARGEST:
+            return np.array([of_nodes.max(axis=0)])
+        found.append(left[(left / left.max(axis=0).clip(1)).sum(axis=1).argmax()])
+        left = left[(left > found[-1]).any(axis=1)]
+    return np.array(found)
+
+
+def _is_within_any(needs: Ints, nodes: Ints) -> _Bools:
+    """Tell which columns of `needs` are within at least one row of `nodes`."""
+    within = np.zeros(needs.shape[1], dtype=np.bool_)
+    for node in nodes:
+        within |= (needs <= node[:, None]).all(axis=0)
+    return within
 
 
 def _cpu(shape: PodShape) -> int:

@@ -154,15 +154,17 @@ class _Supply:
     def lack(self, price: Ints, used: Ints) -> _Floats:
         """Return the share of each resource and kind that is lacking, below 0 where some is left over.
 
-        Of nodes that just pay for their opening as many are open as the scarcest resource asks for.
+        Of nodes that just pay for their opening as many are open as the scarcest resource asks for, or
+        fewer where another one, of which less is needed, has a price: it falls while the scarcest rises.
         """
         profit = self._profit(price)
         sure = self._sum(profit > self._slack)
         more = self._sum(np.abs(profit) <= self._slack)
-        needed = np.where(more > 0, (used - sure) / np.maximum(more, 1), 0.0)
-        opened = np.clip(needed.max(axis=0), 0, 1)
+        needed = np.clip(np.where(more > 0, (used - sure) / np.maximum(more, 1), 0.0), 0, 1)
+        counts = (price > 0) | (needed == needed.max(axis=0))
+        opened = (needed * counts).sum(axis=0) / counts.sum(axis=0)
         supply = sure + opened * more
-        share: _Floats = (used - supply) / np.maximum(1.0, np.maximum(used, sure + more))
+        share: _Floats = (used - supply) / np.maximum(1.0, np.maximum(used, supply))
         return np.where(np.abs(share) < LEAST_STEP, 0.0, share).clip(-1, 1)
 
     def at_least_opening(self, price: _Floats) -> Ints:

@@ -16,6 +16,7 @@ from bench.planner.problem import Bools, Curve, Floats, Ints, Problem
 from kwatt.model.snapshot import Service
 
 MOST_REPLICAS = 2**40
+GIB = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Columns:
     """Vectors, sorted by service: `service` counts the wanted services from 0, `numbers` names them.
 
     `nodes` is on how many nodes it has to be at least; `cost` the draw above the idle draw of the NPUs taken,
-    `above` the reserved watts above idle, both in watts.
+    `above` the reserved watts above idle, both in watts; `cpu` in cores and `memory` in GiB.
     """
 
     numbers: Ints
@@ -32,6 +33,8 @@ class Columns:
     npus: Ints
     nodes: Ints
     above: Floats
+    cpu: Floats
+    memory: Floats
     cost: Floats
     starts: Ints  # first column of each service
 
@@ -43,7 +46,9 @@ def columns_of(problem: Problem, targets: Mapping[int, float]) -> Columns:
         service = problem.services[number]
         groups.setdefault((service.model, service.latency_micros), []).append(number)
     parts = [part for numbers in groups.values() for part in _of_group(problem, numbers, targets)]
-    of, kind, npus, nodes, above, cost = (np.concatenate(v) for v in zip(*parts, strict=True))
+    of, kind, npus, nodes, above, cpu, memory, cost = (
+        np.concatenate(v) for v in zip(*parts, strict=True)
+    )
     order = np.lexsort((cost, npus, kind, of))
     numbers, index = np.unique(of[order], return_inverse=True)
     starts = np.flatnonzero(np.diff(index, prepend=-1))
@@ -54,6 +59,8 @@ def columns_of(problem: Problem, targets: Mapping[int, float]) -> Columns:
         npus=npus[order],
         nodes=nodes[order],
         above=above[order],
+        cpu=cpu[order],
+        memory=memory[order],
         cost=cost[order],
         starts=starts,
     )
@@ -61,9 +68,11 @@ def columns_of(problem: Problem, targets: Mapping[int, float]) -> Columns:
 
 def _of_group(
     problem: Problem, numbers: Sequence[int], targets: Mapping[int, float]
-) -> list[tuple[Ints, Ints, Ints, Ints, Floats, Floats]]:
+) -> list[tuple[Ints, Ints, Ints, Ints, Floats, Floats, Floats, Floats]]:
     services = [problem.services[number] for number in numbers]
     target = np.array([targets[number] for number in numbers])
+    cpu = np.array([service.shape.cpu_milli for service in services]) / 1000
+    memory = np.array([service.shape.memory_bytes for service in services]) / GIB
     deepest = [
         int(problem.npus[problem.kind == kind].max(initial=0)) for kind in range(len(problem.kinds))
     ]
@@ -84,6 +93,8 @@ def _of_group(
                     (many * curve.npus).astype(np.int64),
                     np.ceil(many / max(1, deepest[curve.kind] // curve.npus)).astype(np.int64),
                     many * curve.above / 1000,
+                    many * cpu[chosen],
+                    many * memory[chosen],
                     (draw[chosen] - many * curve.idle) / 1000,
                 )
             )
@@ -120,6 +131,11 @@ def _most(service: Service, curve: Curve) -> int:
 
 
 def _allows(problem: Problem, service: Service, curve: Curve) -> bool:
+    """Tell whether a service may go to the nodes of a curve, and one of them takes a replica."""
+    here, shape = problem.kind == curve.kind, service.shape
+    fits = (problem.npus >= curve.npus) & (problem.cpu >= shape.cpu_milli)
+    if not (here & fits & (problem.memory >= shape.memory_bytes)).any():
+        return False
     return service.allowed is None or any(
         problem.kinds.get(name) == curve.kind for name in service.allowed
     )

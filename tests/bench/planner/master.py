@@ -3,6 +3,7 @@
     min   sum cost x + sum opening y                         watts
     s.t.  sum x = 1                                          each service
           sum npus x <= sum h,   sum above x <= sum w        each class
+          sum cpu x <= sum cpu y,   sum memory x <= sum memory y
           sum w + sum opening y <= room                      each budget; opening only where empty nodes are off
           h <= npus y,  y <= nodes,  least h <= w <= greatest h       each pool
           sum nodes x <= sum y                               each service and class, where these are few

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import highspy
 import numpy as np
 
-from bench.planner.columns import Columns
+from bench.planner.columns import GIB, Columns
 from bench.planner.problem import Floats, Ints, Problem
 
 MOST_NODE_ROWS: Final = (
@@ -19,10 +19,15 @@ MOST_NODE_ROWS: Final = (
 
 
 class Pool(NamedTuple):
-    """Nodes alike in class, NPUs, `opening` watts and budgets; `off` are the budgets that count opening."""
+    """Nodes alike in class, NPUs, cpu (cores), memory (GiB), `opening` watts and budgets.
+
+    `off` are the budgets that count opening.
+    """
 
     kind: int
     npus: int
+    cpu: float
+    memory: float
     opening: float
     budgets: tuple[int, ...]
     off: tuple[int, ...]
@@ -56,11 +61,12 @@ def pools_of(problem: Problem) -> tuple[Pool, ...]:
         for node in members.tolist():
             over[node].append(budget)
     opening = problem.opening()
-    found: Counter[tuple[int, int, float, tuple[int, ...], tuple[int, ...]]] = Counter()
+    cpu, memory = (problem.cpu / 1000).tolist(), (problem.memory / GIB).tolist()
+    found: Counter[tuple[Any, ...]] = Counter()
     for node, budgets in enumerate(over):
         off = tuple(b for b in budgets if problem.empty_off[b])
-        key = (int(problem.kind[node]), int(problem.npus[node]), float(opening[node]) / 1000)
-        found[(*key, tuple(budgets), off)] += 1
+        key = (int(problem.kind[node]), int(problem.npus[node]), cpu[node], memory[node])
+        found[(*key, float(opening[node]) / 1000, tuple(budgets), off)] += 1
     return tuple(Pool(*key, nodes) for key, nodes in sorted(found.items()))
 
 
@@ -78,7 +84,9 @@ class Program:
         kinds = len(master.problem.kinds)
         self._npus = self._services
         self._watts = self._npus + kinds
-        self._budgets = self._watts + kinds
+        self._cpu = self._watts + kinds
+        self._memory = self._cpu + kinds
+        self._budgets = self._memory + kinds
         self._nodes = self._budgets + len(master.rooms)
         few = self._services * kinds <= MOST_NODE_ROWS
         self._first_pool = self._nodes + (self._services * kinds if few else 0)
@@ -109,10 +117,17 @@ class Program:
             - duals[columns.service]
             - duals[self._npus + columns.kind] * columns.npus
             - duals[self._watts + columns.kind] * columns.above
+            - duals[self._cpu + columns.kind] * columns.cpu
+            - duals[self._memory + columns.kind] * columns.memory
         )
         if self._counts_whole:
             cost -= duals[self._node_rows(columns.service, columns.kind)] * columns.nodes
         return cost
+
+    @property
+    def _of_kinds(self) -> tuple[int, ...]:
+        """Return the first rows of NPUs, watts, cpu and memory by class."""
+        return self._npus, self._watts, self._cpu, self._memory
 
     @property
     def _counts_whole(self) -> bool:
@@ -151,7 +166,7 @@ class Program:
         return column < 3 * len(self._master.pools) and column % 3 == 0
 
     def _add_lack(self) -> None:
-        """Let NPUs and watts be lacking at a high price: the first columns need not fit.
+        """Let NPUs, watts, cpu and memory be lacking at a high price: the first columns need not fit.
 
         That only makes the value lower, so a bound stays one; where columns fit, nothing is lacking.
         """
@@ -160,8 +175,12 @@ class Program:
         densest = float((columns.above / columns.npus).max(initial=1))
         for row in range(self._npus, self._watts):
             self._add_column(dearest, np.inf, {row: -1.0})
-        for row in range(self._watts, self._budgets):
+        for row in range(self._watts, self._cpu):
             self._add_column(dearest / densest * 10, np.inf, {row: -1.0})
+        for first, of_hosts in ((self._cpu, columns.cpu), (self._memory, columns.memory)):
+            most = float((of_hosts / columns.npus).max(initial=0))
+            for row in range(first, first + len(self._master.problem.kinds)):
+                self._add_column(dearest / max(most, 1e-3) * 10, np.inf, {row: -1.0})
 
     def _add_rows(self) -> None:
         master, pools = self._master, len(self._master.pools)
@@ -178,6 +197,7 @@ class Program:
         for number, pool in enumerate(self._master.pools):
             row = self._first_pool + 3 * number
             nodes = {row: -float(pool.npus)}
+            nodes |= {self._cpu + pool.kind: -pool.cpu, self._memory + pool.kind: -pool.memory}
             nodes |= {self._budgets + b: pool.opening for b in pool.off}
             if self._counts_whole:
                 kinds = len(self._master.problem.kinds)
@@ -210,8 +230,9 @@ class Program:
         """Add columns by number."""
         columns, count = self._master.columns, len(chosen)
         service, kind = columns.service[chosen], columns.kind[chosen]
-        rows = [service, self._npus + kind, self._watts + kind]
+        rows = [service, *(first + kind for first in self._of_kinds)]
         values = [np.ones(count), columns.npus[chosen], columns.above[chosen]]
+        values += [columns.cpu[chosen], columns.memory[chosen]]
         if self._counts_whole:
             rows.append(self._node_rows(service, kind))
             values.append(columns.nodes[chosen])

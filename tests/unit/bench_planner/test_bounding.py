@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -14,6 +15,7 @@ from bench.planner.evaluate import evaluate, targets_of
 from bench.planner.instances import with_empty_nodes
 from bench.planner.master import best_plan, bound_of
 from bench.planner.problem import Problem, Row, problem_of, rows_of
+from kwatt.model.snapshot import PodShape
 from kwatt.planning.plan import plan, proven_plan
 from unit.bench_planner.fleets import fleet, small
 
@@ -43,6 +45,15 @@ def test_with_many_services_a_node_is_opened_in_parts(monkeypatch: pytest.Monkey
     problem = problem_of(fleet(services=[b.service("a", 100)]))
 
     assert bound_of(problem, targets(problem)).watts == pytest.approx(30, rel=1e-6)
+
+
+def test_cpu_is_bounded_too() -> None:
+    """8 replicas of two slices, 38 W above idle each, would fill a node; its cpu is enough for 4 of them."""
+    wide = fleet(services=[b.service("a", 1520, shape=PodShape(1000, b.GIB))])
+    small_hosts = tuple(replace(node, cpu_milli=4000) for node in wide.nodes)
+    problem = problem_of(replace(wide, nodes=small_hosts))
+
+    assert bound_of(problem, targets(problem)).watts == pytest.approx(8 * 38 + 2 * 160, rel=1e-6)
 
 
 def test_where_nodes_are_always_on_their_idle_watts_are_in_the_bound() -> None:
