@@ -33,6 +33,7 @@ class ClosedNodes:
         self._dead: list[int] = []  # domains without watts for any piece so far
         self._dead_since = (0, 0)  # what was freed by then, and the least unit that was asked for
         costly = [number for number in nodes if bins.opening[number]]
+        self._by_cost = sorted(nodes, key=lambda number: (self._costs[number], number))
         self._alike = len({(bins.opening[n], bins.npus[n]) for n in costly}) <= 1
         for number in costly:
             self.note(number)
@@ -111,9 +112,30 @@ class ClosedNodes:
         return None
 
     def _small(self, piece: Piece, missing: int, found: int) -> int:
-        bins = self._bins
-        small = [n for n in self._known if bins.fits(n, piece) >= missing]
-        return min(small, key=lambda n: (bins.opening[n], n), default=found)
+        """Return the node that is cheapest to open of those that take all that is missing, as `found` does."""
+        bins, needed = self._bins, missing * piece.npus
+        without: set[tuple[int, int]] = (
+            set()
+        )  # domains without the watts, by what opening costs there
+        for number in self._by_cost:
+            if number == found:
+                break
+            if bins.npus[number] < needed or number not in self._known:
+                continue
+            place = self._domain[number], self._costs[number]
+            if place in without:
+                continue
+            if not self._has_watts(number, missing * piece.unit):
+                without.add(place)
+            elif bins.fits(number, piece) >= missing:
+                return number
+        return found
+
+    def _has_watts(self, number: int, milliwatts: int) -> bool:
+        """Tell whether the budgets over a closed node have so much left once it is open."""
+        room, plain, off = self._bins.room, self._bins.plain[number], self._bins.off[number]
+        opened = milliwatts + self._costs[number]
+        return all(room[b] >= milliwatts for b in plain) and all(room[b] >= opened for b in off)
 
     def _first(self, domain: int) -> int | None:
         """Return the cheapest node of a domain, after dropping what is open by now."""

@@ -27,8 +27,14 @@ _MOST_NODES: Final = (
 )
 
 
-def more_watts(draft: Draft, service: Service, rejection: Rejection) -> Iterator[Trial]:
-    """Raise the cap of one budget, each by the least that suffices; where none does, several together."""
+def more_watts(
+    draft: Draft, service: Service, rejection: Rejection, known: dict[int, int] | None = None
+) -> Iterator[Trial]:
+    """Raise the cap of one budget, each by the least that suffices; where none does, several together.
+
+    By budget, fewer watts than `known` to suffice are looked for, and noted.
+    """
+    known = {} if known is None else known
     for option in whole_options(draft, service, rejection):
         ledger, replicas = draft.committed, option.counts[0].replicas
         spots = spots_of(draft, service, option, ledger)
@@ -38,8 +44,14 @@ def more_watts(draft: Draft, service: Service, rejection: Rejection) -> Iterator
 
         alone = False
         for shortage in stopping(ledger, spots, replicas, _MOST_BUDGETS):
-            watts = least_raise(ledger, shortage, suffices)
-            alone |= watts is not None
+            budget = shortage.budget
+            if budget in known and shortage.least.milliwatts > 1000 * (known[budget] - 1):
+                alone = True
+                yield None
+                continue
+            watts = least_raise(ledger, spots, replicas, shortage, suffices)
+            if watts is not None:
+                alone, known[budget] = True, min(watts, known.get(budget, watts))
             yield _raise(draft, {shortage.budget: watts} if watts else None)
         if not alone:
             yield _raise(draft, joint_raise(ledger, spots, replicas, suffices))

@@ -9,10 +9,10 @@ from typing import Final
 from kwatt.model.plan import Gain, Reason, Rejection
 from kwatt.model.snapshot import Service
 from kwatt.planning.draft import Draft
-from kwatt.planning.fill import fill, may_take
+from kwatt.planning.fill import fill, fill_whole, may_take
 from kwatt.planning.ledger import Ledger
 from kwatt.planning.options import Option, best_rate
-from kwatt.planning.place import can_be_whole, spots_of
+from kwatt.planning.place import spots_of
 from kwatt.planning.raises import joint_raise, least_raise, raised, stopping
 from kwatt.units import Power, Throughput
 
@@ -46,38 +46,69 @@ class Gains:
             self._draft.options(service), key=lambda o: o.variant.npu_class not in classes
         )[:_MOST_OPTIONS]
         least: dict[str, Gain] = {}
-        for gain in (g for option in options for g in self._gains(service, option, served)):
+        wish = _Wish(self._draft, service, served)
+        for gain in (g for option in options for g in self._gains(wish, option)):
             best = least.get(gain.budget, gain)
             least[gain.budget] = min(best, gain, key=_order)
         return tuple(least[name] for name in sorted(least))
 
-    def _gains(self, service: Service, option: Option, served: int) -> Iterator[Gain]:
-        draft, replicas = self._draft, _least_more(option, served)
+    def _gains(self, wish: _Wish, option: Option) -> Iterator[Gain]:
+        replicas = _least_more(option, wish.served)
         if replicas is None:
             return
-        ledger, spots = draft.committed, spots_of(draft, service, option, draft.committed)
+        ledger, spots = self._draft.committed, wish.spots[option.variant]
 
         def suffices(now: Ledger) -> bool:
-            return _serves(option, service, draft, now) > served
+            return wish.serves(option, now) > wish.served
 
         alone = False
         for shortage in stopping(ledger, spots, replicas, _MOST_BUDGETS):
-            watts = least_raise(ledger, shortage, suffices)
+            watts = least_raise(ledger, spots, replicas, shortage, suffices)
             if watts is not None:
                 alone = True
-                yield from self._claims_of(service, served, {shortage.budget: watts})
+                yield from self._claims_of(wish, {shortage.budget: watts})
         if not alone:
             together = joint_raise(ledger, spots, replicas, suffices)
-            yield from self._claims_of(service, served, together or {})
+            yield from self._claims_of(wish, together or {})
 
-    def _claims_of(self, service: Service, served: int, watts: Mapping[int, int]) -> Iterator[Gain]:
+    def _claims_of(self, wish: _Wish, watts: Mapping[int, int]) -> Iterator[Gain]:
         """Yield the gain from raises that go together, once for each budget."""
         draft = self._draft
-        more = _most(draft, service, raised(draft.committed, watts)) - served
+        if not watts:
+            return
+        more = wish.most(raised(draft.committed, watts)) - wish.served
         named = {draft.layout.budgets[b].name: Power.of_watts(w) for b, w in watts.items()}
         for name, power in named.items():
             beside = tuple((other, named[other]) for other in sorted(named) if other != name)
             yield Gain(name, power, Throughput(more), beside)
+
+
+class _Wish:
+    """A service that is `served` too little, with the spots of its options, which no raise changes."""
+
+    def __init__(self, draft: Draft, service: Service, served: int) -> None:
+        self.served, self._target, self._options = (
+            served,
+            service.target.micros,
+            draft.options(service),
+        )
+        ledger = draft.committed
+        self.spots = {o.variant: spots_of(draft, service, o, ledger) for o in self._options}
+
+    def most(self, ledger: Ledger) -> int:
+        """Return what the planner would serve: all if that is possible, else the most of any option."""
+        if any(
+            o.fewest and fill_whole(ledger, self.spots[o.variant], o.fewest) for o in self._options
+        ):
+            return self._target
+        return max(self.serves(option, ledger) for option in self._options)
+
+    def serves(self, option: Option, ledger: Ledger) -> int:
+        """Return what an option serves with what a ledger has left."""
+        spots = self.spots[option.variant]
+        if not may_take(ledger, spots, 1):
+            return 0
+        return option.served(fill(ledger, spots, option.useful()).replicas)
 
 
 def _order(gain: Gain) -> tuple[bool, int, int, tuple[tuple[str, Power], ...]]:
@@ -92,17 +123,3 @@ def _least_more(option: Option, served: int) -> int | None:
     first = max(option.least, served // best)
     tried = range(first, min(useful, first + _MOST_COUNTS) + 1)
     return next((n for n in tried if option.served(n) > served), None)
-
-
-def _most(draft: Draft, service: Service, ledger: Ledger) -> int:
-    """Return what the planner would serve: all if that is possible, else the most of any option."""
-    if can_be_whole(draft, service, draft.options(service), ledger):
-        return service.target.micros
-    return max(_serves(option, service, draft, ledger) for option in draft.options(service))
-
-
-def _serves(option: Option, service: Service, draft: Draft, ledger: Ledger) -> int:
-    spots = spots_of(draft, service, option, ledger)
-    if not may_take(ledger, spots, 1):
-        return 0
-    return option.served(fill(ledger, spots, option.useful()).replicas)

@@ -34,6 +34,7 @@ from kwatt.planning.packing import Order, Packing
 from kwatt.planning.pairs import Want
 from kwatt.planning.pieces import Pieces
 from kwatt.planning.prices import names_of, prices_of
+from kwatt.planning.scarcity import lacking
 
 _WASTES: Final = (0, 15, 30)  # thousandths of watts that nodes filled in part are taken to waste
 _STEPS: Final = (16, 4)  # of densities that count as alike, from one to its double
@@ -54,8 +55,13 @@ class Market(NamedTuple):
     is_all: bool
 
 
-def place_newcomers(draft: Draft, services: Sequence[Service]) -> Market | None:
-    """Give each of the services, which hold nothing, all its replicas where room is found for them."""
+def place_newcomers(
+    draft: Draft, services: Sequence[Service], most_lacking: float = 1.0
+) -> Market | None:
+    """Give each of the services, which hold nothing, all its replicas where room is found for them.
+
+    Nobody gets any where watts for more than `most_lacking` of them are proven to be lacking, or for all.
+    """
     wants = [Want(s, offers, s.target.micros) for s in services if (offers := draft.offers(s))]
     distinct = {id(want.offers): want.offers for want in wants}.values()
     capacity = free_capacity(draft, {o.variant for offers in distinct for o in offers})
@@ -68,6 +74,9 @@ def place_newcomers(draft: Draft, services: Sequence[Service]) -> Market | None:
     worthy = pieces.admitted(everything) & _useful(everything, wants)
     columns = everything if worthy.all() else everything.only(worthy)
     if not len(columns.service):
+        return None
+    short = lacking(capacity, columns)
+    if short >= min(1.0, most_lacking):
         return None
     relaxation = relaxation_of(capacity, columns)
     prices = prices_of(relaxation)
@@ -92,25 +101,43 @@ def _packed(
         bins = Bins(draft.layout, draft.crowd, guide)
         packing = Packing(bins, columns, pieces, at, of_stock, Order(steps, together))
         packing.seat_anyhow(packing.make_room(chosen, of_stock))
-        improve(packing)
+        if len(packing.seats) == everybody:
+            improve(packing)
         return packing
 
     if not do_budgets_bind(capacity, columns, plain):
-        return seated((plain, paid, stock), None, 0)
+        return _best([seated((plain, paid, stock), None, 0)], everybody)
     found, before = [], plain
     for waste in _WASTES:
         allotment = allotted(capacity, relaxation, prices, before, waste)
-        most = allotment.cost + allotment.cost // _NEAR
+        most = allotment.cost + allotment.cost // (1 if together else _NEAR)
         for steps in _STEPS_TOGETHER if together else _STEPS:
             found.append(seated(allotment[:3], allotment.guide, steps))
-            if len(found[-1].seats) == everybody and (together or found[-1].cost <= most):
-                return found[-1]
-        if max(len(packing.seats) for packing in found) < everybody - everybody // _FEW:
-            break  # there are too few watts for all, however they are packed
+            if _will_do(found, everybody, most):
+                return _best(found, everybody)
         before = allotment.chosen
     if everybody <= MANY or all(len(packing.seats) < everybody for packing in found):
         found.append(seated((plain, paid, stock), None, 0))
-    return min(found, key=lambda packing: (-len(packing.seats), packing.cost))
+    return _best(found, everybody)
+
+
+def _will_do(found: Sequence[Packing], everybody: int, most: int) -> bool:
+    """Tell whether the last packing costs at most that much, or watts are too few however all are packed."""
+    if len(found[-1].seats) == everybody:
+        return found[-1].cost <= most
+    return max(len(packing.seats) for packing in found) < everybody - everybody // _FEW
+
+
+def _best(found: Sequence[Packing], everybody: int) -> Packing:
+    """Return the packing with the most seats, of those with as many the one that costs least once improved.
+
+    Where everybody has a seat they are improved already.
+    """
+    most = max(len(packing.seats) for packing in found)
+    best = [packing for packing in found if len(packing.seats) == most]
+    for packing in best if most < everybody else ():
+        improve(packing)
+    return min(best, key=lambda packing: packing.cost)
 
 
 def _stock(relaxation: Relaxation) -> Stock:

@@ -67,6 +67,13 @@ class Option:
         """
         return counts_of(self, self.most)
 
+    @cached_property
+    def fewest(self) -> int | None:
+        """Return the replicas of the first of the counts, None without any; sooner found than all of them."""
+        numbers = _worth_trying(self.curve, self.target, self.least, self.most)
+        covers = (n for n in numbers if _covers(self.curve, self.target, n, self.latency))
+        return next(covers, None)
+
     @property
     def variant(self) -> Variant:
         """Return the variant of the option."""

@@ -162,11 +162,14 @@ def _whole(draft: Draft, service: Service, before: Sequence[Holding]) -> Holding
     In this order: more of the same variant, another variant, both in room that nobody holds; then both
     again by displacing lower priorities.
     """
-    candidates = [
-        candidate
-        for candidate in _candidates(draft.options(service))
-        if candidate.replicas <= draft.most_of(service, candidate.option, displacing=True)
-    ]
+    most = {
+        option.variant: room
+        for option in draft.options(service)
+        if option.fewest is not None
+        and (room := draft.most_of(service, option, displacing=True)) >= option.fewest
+    }
+    options = [option for option in draft.options(service) if option.variant in most]
+    candidates = [c for c in _candidates(options) if c.replicas <= most[c.option.variant]]
     running = {holding.demand.variant for holding in before}
     same = [c for c in candidates if c.option.variant in running]
     for displacing in (False, True) if draft.is_contended else (True,):

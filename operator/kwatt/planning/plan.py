@@ -105,26 +105,30 @@ def _drafted(snapshot: Snapshot) -> Drafted:
 def _placed(snapshot: Snapshot) -> Drafted:
     levels = _levels(snapshot.services)
     draft, everybody = Draft(snapshot), [service for level in levels for service in level]
-    market = _all_at_once(draft, everybody)
+    few = max(MOST_WAITING, len(everybody) // 50)
+    market = _all_at_once(draft, everybody, few)
     short = [service for service in everybody if not _is_whole(draft, service)]
     waiting = [service for service in short if service.held is None]
     alone = Draft(snapshot) if waiting else draft
     if any(draft.holding(service) or can_be_served(alone, service) for service in waiting):
-        few = len(waiting) <= max(MOST_WAITING, len(everybody) // 50)
-        return _by_level(Draft(snapshot, _seats(draft, everybody) if few else {}), levels)
+        seats = _seats(draft, everybody) if len(waiting) <= few else {}
+        return _by_level(Draft(snapshot, seats), levels)
     if short:
         return Drafted(draft, _explain_upwards(draft, levels))
     return Drafted(draft, market=market)
 
 
-def _all_at_once(draft: Draft, everybody: Sequence[Service]) -> Market | None:
-    """Serve whom there is room for, as if priorities did not matter; they don't if that is everybody."""
+def _all_at_once(draft: Draft, everybody: Sequence[Service], few: int) -> Market | None:
+    """Serve whom there is room for, as if priorities did not matter; they don't if that is everybody.
+
+    Where watts for more than a few are lacking nobody's seat is kept: then newcomers get none.
+    """
     draft.open_level(everybody)
     for service in everybody:
         keep_incumbents(draft, service)
     serve_whole(draft, [service for service in everybody if service.incumbents])
     newcomers = [s for s in short_of(draft, everybody) if not draft.holding(s)]
-    market = place_newcomers(draft, newcomers)
+    market = place_newcomers(draft, newcomers, few / max(1, len(newcomers)))
     return market if len(newcomers) == len(everybody) else None
 
 
@@ -191,7 +195,7 @@ def _explain(draft: Draft, level: Iterable[Service], before: int) -> list[Unplac
         served = sum(holding.served for holding in holdings)
         released = draft.release(service.key)
         if released:
-            tenants.told.clear()
+            tenants.forget()
         rejections = rejections_for(draft, tenants, service)
         number = before + len(found)
         tried, mixed = number < MOST_RELAXED, number < MOST_MIXED
@@ -199,7 +203,7 @@ def _explain(draft: Draft, level: Iterable[Service], before: int) -> list[Unplac
         gained = gains.of(service, served, rejections) if tried else ()
         if released:
             draft.hold(service.key, *released)
-            tenants.told.clear()
+            tenants.forget()
         shortfall = Throughput(service.target.micros - served)
         found.append(Unplaced(service.key, shortfall, rejections, nearest, gained))
     return found

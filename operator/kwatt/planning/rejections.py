@@ -6,27 +6,22 @@ priorities not yet in: what is reported as taken is held by the same or a higher
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
-from kwatt.model.npu import NpuClass
-from kwatt.model.plan import Figure, Reason, Rejection
+from kwatt.model.plan import Reason, Rejection
 from kwatt.model.snapshot import Service
 from kwatt.planning.amounts import figure_of, number_of, told, unit_of
+from kwatt.planning.cases import Case, Ground
 from kwatt.planning.curves import Curve
 from kwatt.planning.draft import Draft
-from kwatt.planning.feasibility import fitness_of
 from kwatt.planning.fill import fill_whole
-from kwatt.planning.layout import Ints
 from kwatt.planning.ledger import NODE_RESOURCES, node_needs, quota_needs
-from kwatt.planning.options import Option, shape_on
-from kwatt.planning.place import spots_of
+from kwatt.planning.options import Option
 from kwatt.planning.refusals import no_class, no_profile, refusal
-from kwatt.planning.shortage import budget_shortages
-from kwatt.planning.spots import Spots, spots_for
+from kwatt.planning.spots import spots_for
 from kwatt.planning.tenants import Tenants, held_by
 from kwatt.units import Power
 
@@ -63,7 +58,7 @@ def _rejection(
     npu_class = draft.snapshot.classes.get(name)
     if npu_class is None:
         return _unknown_class(name, curves)
-    whole = [o for o in draft.options(service) if o.variant.npu_class == name and o.counts]
+    whole = [o for o in draft.options(service) if o.variant.npu_class == name and o.fewest]
     if not whole:
         return refusal(service, draft.snapshot.profiles[service.model], npu_class, curves)
     found: list[Rejection] = []
@@ -75,18 +70,20 @@ def _rejection(
 
 
 def _diagnosis_of(draft: Draft, tenants: Tenants, service: Service, option: Option) -> Rejection:
-    """Return why an option is not enough; services that run nowhere and ask for the same share it."""
+    """Return why an option is not enough; services with none of it that ask for the same share it."""
     demand = option.demand
     host = demand.cpu_milli, demand.memory_bytes, id(draft.pool(service, option.variant))
-    alike = demand.variant, demand.watts, *host, option.counts[0].replicas
-    is_its_own = service.incumbents or demand.namespace in draft.committed.quotas
-    if is_its_own or alike not in tenants.told:
-        spots = spots_of(draft, service, option, draft.committed)
-        told = _diagnosis(Case(draft, tenants, service, option, spots))
-        if is_its_own:
-            return told
-        tenants.told[alike] = told
-    return tenants.told[alike]
+    alike = demand.variant, demand.watts, *host
+    runs = draft.running(service, option.variant)
+    if runs or demand.namespace in draft.committed.quotas:
+        return _diagnosis(Case(tenants, service, option, Ground(draft, service, option)))
+    if alike not in tenants.grounds:
+        tenants.grounds[alike] = Ground(draft, service, option)
+    each = alike, option.fewest
+    if each not in tenants.told:
+        case = Case(tenants, service, option, tenants.grounds[alike])
+        tenants.told[each] = _diagnosis(case)
+    return tenants.told[each]
 
 
 def _unknown_class(name: str, curves: Sequence[Curve]) -> Rejection:
@@ -99,36 +96,6 @@ def _unknown_class(name: str, curves: Sequence[Curve]) -> Rejection:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A service that an option can't take whole, with the least number of replicas that would do."""
-
-    draft: Draft
-    tenants: Tenants
-    service: Service
-    option: Option
-    spots: Spots
-
-    @property
-    def replicas(self) -> int:
-        """Return the least number of replicas that serves the whole target."""
-        return self.option.counts[0].replicas
-
-    @property
-    def npu_class(self) -> NpuClass:
-        """Return the class of the option."""
-        return self.draft.snapshot.classes[self.option.variant.npu_class]
-
-    @property
-    def nodes(self) -> tuple[int, ...]:
-        """Return the numbers of the nodes that admit the replicas or hold some."""
-        return tuple(self.spots.nodes.tolist())
-
-    def reject(self, reason: Reason, message: str, figures: Mapping[str, Figure]) -> Rejection:
-        """Make the rejection of the case's class."""
-        return Rejection(self.npu_class.name, reason, message, figures)
-
-
 def _diagnosis(case: Case) -> Rejection:
     """Return the first single lack that explains the case."""
     checks = (_not_ready, _no_node_admits, _too_large, _npus, _node_resources, _quota, _budget)
@@ -138,19 +105,18 @@ def _diagnosis(case: Case) -> Rejection:
 
 def _not_ready(case: Case) -> Rejection | None:
     """Reject where the service would fit if nodes were ready and not cordoned."""
-    admitted = _admitted(case)
-    if len(admitted) <= len(_ready(case)):
+    draft, ground = case.draft, case.ground
+    if len(ground.admitted) <= len(ground.ready):
         return None
-    variant = case.option.variant
-    running = case.draft.running(case.service, variant)
-    spots = spots_for(case.draft.committed, case.option.demand, admitted, running)
-    ready = np.where(np.isin(spots.nodes, _ready(case)), spots.slots, 0)
-    filling = fill_whole(case.draft.committed, spots, case.replicas, ready)
+    running = draft.running(case.service, case.option.variant)
+    spots = spots_for(draft.committed, case.option.demand, ground.admitted, running)
+    ready = np.where(np.isin(spots.nodes, ground.ready), spots.slots, 0)
+    filling = fill_whole(draft.committed, spots, case.replicas, ready)
     if filling is None:
         return None
-    used = sorted(int(spots.nodes[place]) for place in filling.counts)
-    unfit = [number for number in used if number not in set(_ready(case).tolist())]
-    names = [case.draft.layout.nodes[number].name for number in unfit]
+    used, fit = sorted(int(spots.nodes[place]) for place in filling.counts), ground.ready.tolist()
+    unfit = [number for number in used if number not in set(fit)]
+    names = [draft.layout.nodes[number].name for number in unfit]
     return case.reject(
         Reason.NODE_NOT_READY,
         f"the service needs {len(used)} nodes, {len(used) - len(unfit)} of them can take replicas; "
@@ -167,7 +133,7 @@ def _not_ready(case: Case) -> Rejection | None:
 def _no_node_admits(case: Case) -> Rejection | None:
     """Reject where nodes with these NPUs exist, and selectors or taints keep the pods off all of them."""
     nodes = case.draft.pools.of_kind(case.option.variant)
-    if not len(nodes) or len(_admitted(case)) or len(case.spots.nodes):
+    if not len(nodes) or len(case.ground.admitted) or len(case.ground.nodes):
         return None
     return case.reject(
         Reason.INSUFFICIENT_NODE_RESOURCES,
@@ -179,9 +145,9 @@ def _no_node_admits(case: Case) -> Rejection | None:
 
 def _too_large(case: Case) -> Rejection | None:
     """Reject where no node that takes replicas has the NPUs of one, whoever holds them."""
-    if int(_npu_slots(case).sum()):
+    if case.ground.npu_places:
         return None
-    nodes = [case.draft.layout.nodes[number] for number in case.nodes]
+    nodes = [case.draft.layout.nodes[number] for number in case.ground.nodes]
     sizes = [(min(node.npus_allocatable, node.npus_capacity), node.name) for node in nodes]
     largest, name = min(sizes, key=lambda size: (-size[0], size[1]), default=(None, None))
     needed = case.option.variant.npus
@@ -196,13 +162,15 @@ def _too_large(case: Case) -> Rejection | None:
 
 
 def _npus(case: Case) -> Rejection | None:
-    slots = _npu_slots(case)
-    if int(slots.sum()) >= case.replicas:
+    places = case.ground.npu_places
+    if places >= case.replicas:
         return None
     npus = case.option.variant.npus
-    needed, available = case.replicas * npus, int(slots.sum()) * npus
-    holders = case.tenants.on(case.nodes, case.service.key)
-    node = case.draft.layout.nodes[case.nodes[0]].name if len(case.nodes) == 1 else None
+    needed, available = case.replicas * npus, places * npus
+    holders = case.tenants.on(case.ground.nodes, case.service.key)
+    node = (
+        case.draft.layout.nodes[case.ground.nodes[0]].name if len(case.ground.nodes) == 1 else None
+    )
     return case.reject(
         Reason.INSUFFICIENT_NPUS,
         f"the service needs {needed} NPUs of {case.npu_class.name}, "
@@ -218,19 +186,19 @@ def _npus(case: Case) -> Rejection | None:
 
 
 def _node_resources(case: Case) -> Rejection | None:
-    total = int(case.spots.slots.sum())
+    total, spots = case.ground.places, case.ground.spots
     if total >= case.replicas:
         return None
-    demand, npu_slots = case.option.demand, _npu_slots(case)
-    by_resource = case.draft.committed.slots(case.spots.nodes, demand)
+    demand, npu_slots = case.option.demand, case.ground.npu_slots
+    by_resource = case.draft.committed.slots(spots.nodes, demand)
     scarce = min(
         (name for name in NODE_RESOURCES if name in by_resource),
         key=lambda name: (int(np.minimum(npu_slots, by_resource[name]).sum()), name),
     )
     each = node_needs(demand)[scarce]
     needed, available = case.replicas * each, total * each
-    best = int(np.argmax(case.spots.slots))
-    name = case.draft.layout.nodes[case.nodes[best]].name
+    best = int(np.argmax(spots.slots))
+    name = case.draft.layout.nodes[case.ground.nodes[best]].name
     return case.reject(
         Reason.INSUFFICIENT_NODE_RESOURCES,
         f"beside free NPUs of {case.npu_class.name} the service needs {told(scarce, needed)}, "
@@ -253,7 +221,7 @@ def _quota(case: Case) -> Rejection | None:
         for (name, key), rest in sorted(left.items())
         if needs.get(key, 0) * case.replicas > max(rest, 0)
     ]
-    if not short or case.spots.quota >= case.replicas:
+    if not short or case.ground.spots.quota >= case.replicas:
         return None
     _, name, key = min(short)
     needed, available = needs[key] * case.replicas, left[name, key]
@@ -274,7 +242,7 @@ def _quota(case: Case) -> Rejection | None:
 
 
 def _budget(case: Case) -> Rejection | None:
-    worst = next(budget_shortages(case.draft.committed, case.spots, case.replicas), None)
+    worst = next(case.ground.shortages.of(case.replicas), None)
     if worst is None:
         return None
     name = case.draft.layout.budgets[worst.budget].name
@@ -295,28 +263,10 @@ def _budget(case: Case) -> Rejection | None:
 def _outranked(case: Case) -> Rejection:
     """Reject where several limits together leave no room, and none of them alone explains it."""
     needed = Power.of_watts(case.option.demand.watts * case.replicas)
-    holders = case.tenants.on(case.nodes, case.service.key)
+    holders = case.tenants.on(case.ground.nodes, case.service.key)
     return case.reject(
         Reason.OUTRANKED_BY_PRIORITY,
         f"the {needed} that the service needs on {case.npu_class.name} don't fit beside services "
         f"of its own and higher priorities{held_by(holders)}",
         {"needed": needed.watts, "available": None, "unit": "W", "heldBy": holders.names},
     )
-
-
-def _ready(case: Case) -> Ints:
-    return case.draft.pool(case.service, case.option.variant)
-
-
-def _admitted(case: Case) -> Ints:
-    shape = shape_on(case.service, case.npu_class.name)
-    fitness = fitness_of(case.option.variant, shape, case.npu_class.tolerations)
-    return case.draft.pools.admitted(fitness)
-
-
-def _npu_slots(case: Case) -> Ints:
-    """Return how many replicas the free NPUs of each spot would hold; unfit nodes stand last in spots."""
-    free = case.draft.committed.slots(case.spots.nodes, case.option.demand)["npus"]
-    free[len(_ready(case)) :] = 0
-    slots: Ints = np.maximum(free, case.spots.kept)
-    return slots

@@ -50,7 +50,8 @@ def relaxations_for(
     are tried with its variants mixed too. The service must hold nothing in the draft while this looks.
     """
     promising = sorted(rejections, key=lambda r: (-rank_of(r), r.npu_class or ""))
-    trials = (trial for rejection in promising for trial in _trials(draft, service, rejection))
+    watts: dict[int, int] = {}
+    trials = (trial for r in promising for trial in _trials(draft, service, r, watts))
     found = [trial for trial in islice(trials, MAX_TRIALS) if trial is not None]
     if mixed and service.mixes and service.held is None:
         tried = islice(changes_for_mixture(draft, service, rejections), MAX_TRIALS)
@@ -79,8 +80,14 @@ def _place(relaxation: Relaxation) -> tuple[object, int]:
     return relaxation.change, 0
 
 
-def _trials(draft: Draft, service: Service, rejection: Rejection) -> Iterator[Trial]:
+def _trials(
+    draft: Draft, service: Service, rejection: Rejection, watts: dict[int, int]
+) -> Iterator[Trial]:
+    """Try the changes that suit a rejection; `watts` are those known to suffice, by budget."""
     if rejection.npu_class is None:
         return
     for maker in _MAKERS.get(rejection.reason, ()):
-        yield from maker(draft, service, rejection)
+        if maker is more_watts:
+            yield from more_watts(draft, service, rejection, watts)
+        else:
+            yield from maker(draft, service, rejection)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kwatt.model.keys import ServiceKey
 from kwatt.model.plan import Rejection
 from kwatt.planning.draft import Draft, Holding
+
+if TYPE_CHECKING:
+    from kwatt.planning.cases import Ground
 
 MOST_NAMED: Final = 16  # services that a rejection names, those that may draw most there
 _Amounts = dict[str, int]  # by service: the milliwatts that its replicas may draw
@@ -24,7 +27,8 @@ class Holders(NamedTuple):
 class Tenants:
     """Names of services by what they hold a part of, as of when this was made; each list is made once.
 
-    `told` remembers what was found for services that are alike, until anything is held or released.
+    `told` and `grounds` remember what was found for services that are alike, until `forget` is called
+    because anything is held or released.
     """
 
     def __init__(self, draft: Draft) -> None:
@@ -33,6 +37,7 @@ class Tenants:
         self._in_namespace: dict[str, _Amounts] = {}
         self._lists: dict[Hashable, _Amounts] = {}
         self.told: dict[Hashable, Rejection] = {}
+        self.grounds: dict[Hashable, Ground] = {}
         for key, holdings in sorted(draft.holdings.items()):
             in_namespace = self._in_namespace.setdefault(key.namespace, {})
             in_namespace[str(key)] = sum(_may_draw(h, h.replicas) for h in holdings)
@@ -41,6 +46,11 @@ class Tenants:
                     here = self._on_node.setdefault(number, {})
                     here[str(key)] = here.get(str(key), 0) + _may_draw(holding, count)
         self._in_namespace = {name: _by_size(h) for name, h in self._in_namespace.items()}
+
+    def forget(self) -> None:
+        """Forget what was found for services that are alike."""
+        self.told.clear()
+        self.grounds.clear()
 
     def under(self, budget: int, but: ServiceKey) -> Holders:
         """Return the services with replicas under a budget."""
