@@ -22,13 +22,21 @@ from kwatt.planning.newcomers import Market, place_newcomers
 from kwatt.planning.place import can_be_served, complete, serve_whole, short_of
 from kwatt.planning.rejections import rejections_for
 from kwatt.planning.relaxations import relaxations_for
-from kwatt.planning.switching import let_go, outgrown, serves_more
+from kwatt.planning.switching import (
+    let_go,
+    may_gain,
+    outgrown,
+    serves_as_much,
+    serves_more,
+    switched,
+)
 from kwatt.planning.tenants import Tenants
 from kwatt.planning.worth import with_proven_worth, with_worth
 from kwatt.units import Throughput
 
 MOST_WAITING: Final = 20  # services short up to which the others keep the seats found for all
 MOST_RELAXED: Final = 200  # unplaced services, highest priority first, for which changes are tried
+MOST_DROPPED: Final = 4  # services that switch, up to which each of them is tried as it is
 MOST_MIXED: Final = 20  # of them those for which mixtures are tried as well, which takes longer
 
 
@@ -95,11 +103,31 @@ def _improved(made: Drafted) -> Drafted:
 def _drafted(snapshot: Snapshot) -> Drafted:
     """Let replicas that run stay; where somebody is short then, ask services that grow to switch for them."""
     made = _placed(snapshot)
-    growing = outgrown(made.draft) if made.unplaced else frozenset()
+    growing = outgrown(made.draft) if made.unplaced and may_gain(made.draft) else frozenset()
     if not growing:
         return made
     other = _placed(let_go(snapshot, growing))
-    return other if serves_more(other.draft, made.draft) else made
+    return (
+        _narrowed(snapshot, made, other, growing) if serves_more(other.draft, made.draft) else made
+    )
+
+
+def _narrowed(
+    snapshot: Snapshot, made: Drafted, other: Drafted, keys: frozenset[ServiceKey]
+) -> Drafted:
+    """Return a plan that is as good for everybody and lets go of fewer services, if a few tries find one.
+
+    First of those alone that are something else by that; where they are few, then without each of them.
+    """
+    changed = switched(other.draft, made.draft, keys)
+    each = sorted(changed) if len(changed) <= MOST_DROPPED else []
+    for dropped in (keys - changed, *(frozenset({key}) for key in each)):
+        fewer = keys - dropped
+        if fewer and fewer != keys:
+            found = _placed(let_go(snapshot, fewer))
+            if serves_as_much(found.draft, other.draft):
+                other, keys = found, fewer
+    return other
 
 
 def _placed(snapshot: Snapshot) -> Drafted:

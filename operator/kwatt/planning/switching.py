@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import replace
 
-from kwatt.model.keys import ServiceKey
+from kwatt.model.keys import ServiceKey, Variant
 from kwatt.model.snapshot import Service, Snapshot
 from kwatt.planning.draft import Draft, Holding
 
@@ -26,17 +26,32 @@ def outgrown(draft: Draft) -> frozenset[ServiceKey]:
     )
 
 
+def may_gain(draft: Draft) -> bool:
+    """Tell whether anybody who is short could be served more if all nodes and watts were free."""
+    short = (s for s in draft.snapshot.services if s.held is None)
+    return any(_worth(draft, s.key)[0] < _most_served(draft, s) for s in short)
+
+
+def switched(draft: Draft, before: Draft, keys: Set[ServiceKey]) -> frozenset[ServiceKey]:
+    """Return those of the services that are something else than in the draft before, or nothing."""
+    return frozenset(key for key in keys if _variants(draft, key) != _variants(before, key))
+
+
 def let_go(snapshot: Snapshot, keys: Set[ServiceKey]) -> Snapshot:
     """Return the snapshot as if nothing of these services ran."""
     services = (replace(s, incumbents=()) if s.key in keys else s for s in snapshot.services)
     return replace(snapshot, services=tuple(services))
 
 
+def serves_as_much(draft: Draft, before: Draft) -> bool:
+    """Tell whether nobody is worse off than in the draft before."""
+    keys = [service.key for service in draft.snapshot.services]
+    return all(_worth(draft, key) >= _worth(before, key) for key in keys)
+
+
 def serves_more(draft: Draft, before: Draft) -> bool:
     """Tell whether somebody is better off than in the draft before, and nobody is worse off."""
-    keys = [service.key for service in draft.snapshot.services]
-    pairs = [(_worth(draft, key), _worth(before, key)) for key in keys]
-    return all(now >= then for now, then in pairs) and any(now > then for now, then in pairs)
+    return serves_as_much(draft, before) and not serves_as_much(before, draft)
 
 
 def _grows(draft: Draft, service: Service, holding: Holding) -> bool:
@@ -54,6 +69,18 @@ def _has_lighter(draft: Draft, service: Service, holding: Holding) -> bool:
         if (other := option.demand).variant != demand.variant
         for count in option.counts
     )
+
+
+def _variants(draft: Draft, key: ServiceKey) -> list[Variant]:
+    return [holding.demand.variant for holding in draft.holdings.get(key, ())]
+
+
+def _most_served(draft: Draft, service: Service) -> int:
+    """Return what a service is served at the very most; a mixture of variants may serve all."""
+    options = draft.options(service)
+    if service.mixes or any(option.fewest is not None for option in options):
+        return service.target.micros
+    return max((option.served(option.useful()) for option in options), default=0)
 
 
 def _worth(draft: Draft, key: ServiceKey) -> tuple[int, int]:
