@@ -113,19 +113,25 @@ def _packed(
         most = allotment.cost + allotment.cost // (1 if together else _NEAR)
         for steps in _STEPS_TOGETHER if together else _STEPS:
             found.append(seated(allotment[:3], allotment.guide, steps))
-            if _will_do(found, everybody, most):
-                return _best(found, everybody)
+            settled = _settled(found, everybody, most)
+            if settled is not None:
+                return settled
         before = allotment.chosen
     if everybody <= MANY or all(len(packing.seats) < everybody for packing in found):
         found.append(seated((plain, paid, stock), None, 0))
     return _best(found, everybody)
 
 
-def _will_do(found: Sequence[Packing], everybody: int, most: int) -> bool:
-    """Tell whether the last packing costs at most that much, or watts are too few however all are packed."""
+def _settled(found: Sequence[Packing], everybody: int, most: int) -> Packing | None:
+    """Return what no other packing is tried for: the last if it costs at most so much and seats everybody.
+
+    Or the best, where watts are too few however all are packed. One before the last may draw less, and leave
+    lower priorities fewer watts.
+    """
     if len(found[-1].seats) == everybody:
-        return found[-1].cost <= most
-    return max(len(packing.seats) for packing in found) < everybody - everybody // _FEW
+        return found[-1] if found[-1].cost <= most else None
+    seated = max(len(packing.seats) for packing in found)
+    return _best(found, everybody) if seated < everybody - everybody // _FEW else None
 
 
 def _best(found: Sequence[Packing], everybody: int) -> Packing:
