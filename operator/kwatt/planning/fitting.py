@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
-from heapq import heappush
 
 from kwatt.planning.bins import Bins, NodePool, Piece
 from kwatt.planning.closed import ClosedNodes
-from kwatt.planning.layout import Ints, Layout
+from kwatt.planning.exhausted import Exhausted
+from kwatt.planning.layout import UNLIMITED, Ints, Layout
 from kwatt.planning.ledger import Ledger
 
 
@@ -18,13 +18,21 @@ class FittingBins(Bins):
     def __init__(self, layout: Layout, ledger: Ledger) -> None:
         super().__init__(layout, ledger)
         self._fitting: list[_FittingPool] = []  # as the pools are numbered
+        self.log: list[int] = []  # nodes on which anything was freed, one after the other
+        self.wide_budgets = _wide_budgets(self)
 
     def put(self, number: int, piece: Piece, count: int) -> None:
         """Put replicas on a node that takes them; a negative count takes them back."""
         super().put(number, piece, count)
-        if count > 0:
+        if count < 0:
+            self.log.append(number)
+        else:
             for pool in self._of_node.get(number, ()):
                 pool.offer(number)
+
+    def _use(self, number: int, more: int, opening: int) -> None:
+        super()._use(number, more, opening)
+        self.log.append(number)
 
     def pool_over(self, nodes: Ints) -> NodePool:
         """Make a pool of some nodes."""
@@ -41,10 +49,19 @@ class FittingBins(Bins):
         return self._fitting[pool].has_holes(self.npus[number], sizes)
 
 
+def _wide_budgets(bins: Bins) -> Mapping[int, frozenset[int]]:
+    """Return the domains under each budget that is over more than one."""
+    under: dict[int, set[int]] = {}
+    for cell, plain, off in zip(bins.cells, bins.plain, bins.off, strict=True):
+        for budget in (*plain, *off):
+            under.setdefault(budget, set()).add(cell)
+    return {budget: frozenset(cells) for budget, cells in under.items() if len(cells) > 1}
+
+
 class _FittingPool(NodePool):
     """A pool with its open nodes by free NPUs; the order within is that in which they came."""
 
-    def __init__(self, bins: Bins, nodes: Ints) -> None:
+    def __init__(self, bins: FittingBins, nodes: Ints) -> None:
         super().__init__(bins, nodes)
         self._closed = _SortedClosedNodes(bins, self.nodes)
         self._by_free: dict[int, dict[int, None]] = {}
@@ -106,9 +123,26 @@ class _FittingPool(NodePool):
 class _SortedClosedNodes(ClosedNodes):
     """Closed nodes sorted by what opening them costs, so that a small rest need not look at all of them."""
 
-    def __init__(self, bins: Bins, nodes: list[int]) -> None:
+    def __init__(self, bins: FittingBins, nodes: list[int]) -> None:
         self._ascending: list[tuple[int, int]] = []
+        opening = max((int(bins.layout.opening[number]) for number in nodes), default=0)
+        self._exhausted = Exhausted(bins, {bins.cells[number] for number in nodes}, opening)
         super().__init__(bins, nodes)
+
+    def next(self, piece: Piece, missing: int) -> int | None:
+        """Return the node to open next, None at once where it is known that none takes a replica."""
+
+        def takes(domain: int) -> bool:
+            if domain not in self._closed or self._first(domain) is None:
+                return False
+            return self._fitting(domain, piece) is not None
+
+        if self._exhausted.is_known(piece, takes):
+            return None
+        found = super().next(piece, missing)
+        if found is None:
+            self._exhausted.note(piece)
+        return found
 
     def note(self, number: int) -> None:
         """Note that a node became open or closed."""
@@ -122,19 +156,9 @@ class _SortedClosedNodes(ClosedNodes):
         else:
             insort(self._ascending, entry)
 
-    def _revive(self, piece: Piece) -> None:
-        """Look at dead domains again as before, but only at those that have the watts by now."""
-        freed, unit = self._dead_since
-        if freed == self._bins.freed and 0 < unit <= piece.unit:
-            return
-        least = min(unit, piece.unit) if unit else piece.unit
-        self._dead_since = self._bins.freed, least
-        dead = [domain for domain in self._dead if self._first(domain) is not None]
-        self._dead = [domain for domain in dead if self._watts(domain) < least]
-        still = set(self._dead)
-        for domain in dead:
-            if domain not in still:
-                heappush(self._heap, self._key(domain))
+    def _revive(self, piece: Piece) -> None:  # noqa: ARG002 - whatever is looked for
+        """Leave no domain aside: where none has the watts, that is known anyway."""
+        self._dead_since = 0, -UNLIMITED
 
     def _small(self, piece: Piece, missing: int, found: int) -> int:
         fitting = (n for _, n in self._ascending if self._bins.fits(n, piece) >= missing)

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from kwatt.model.keys import ServiceKey, Variant
 from kwatt.model.plan import Plan
 from kwatt.model.snapshot import Node, Service, Snapshot
+from kwatt.planning.ageing import REPRICED_AFTER, is_outdated
 from kwatt.planning.book import Book
 from kwatt.planning.delta import NOT_COVERED, Delta
 from kwatt.planning.exact import MOST_SERVICES
@@ -22,7 +23,6 @@ from kwatt.planning.plan import drafted, plan_of
 from kwatt.planning.standing import Standing, standing_of
 
 MOST_CHANGED: Final = 20  # changed services up to which each is a step, or a 20th of all of them
-REPRICED_AFTER: Final = 1000  # steps after which prices are found anew: by then demand is another
 _UNPROVEN: Final = "services changed since the last bound was proven"
 
 
@@ -38,7 +38,7 @@ class Planner:
     """Plans one snapshot after the other.
 
     Replicas that were planned but do not run yet keep their nodes too, unless nothing of their service runs
-    and the room that a step leaves lets them draw less.
+    and the room that a step leaves, or a plan of everything after many steps, lets them draw less.
 
     Below `from_services` services nothing is remembered: small clusters are solved exactly, and that takes
     no time. Nor where moves may pay.
@@ -59,7 +59,21 @@ class Planner:
         if memory is None or planned is None:
             return self._planned_anew(snapshot)
         self._memory = memory._replace(snapshot=snapshot, plan=planned)
-        return planned
+        return self._renewed(self._memory) if is_outdated(memory.standing, self._steps) else planned
+
+    def _renewed(self, memory: _Memory) -> Plan:
+        """Return a plan of everything instead, where it serves all and draws less."""
+        book, stale = self._book, self._stale
+        anew = self._planned_anew(memory.snapshot)
+        if self._memory and anew.totals.draw < memory.plan.totals.draw:
+            return anew
+        self._memory, self._book, self._stale = memory, book, stale
+        self._reprice(memory.standing)
+        return memory.plan
+
+    def _reprice(self, standing: Standing) -> None:
+        standing.reprice()
+        self._steps = 0
 
     def change(self, service: Service) -> Delta:
         """Serve a service that is new or asks for something else; everything is planned next if not covered."""
@@ -97,8 +111,7 @@ class Planner:
             return None
         if not any(news) and not self._stale:
             return memory.plan
-        standing.services.update((service.key, service) for service in news.seen)
-        standing.see(news.changed)
+        standing.see([*news.seen, *news.changed])
         self._stale.update(service.key for service in news.seen)
         for service in news.gone:
             self._stale.update(standing.remove(service.key).after)
@@ -108,9 +121,8 @@ class Planner:
                 return None
             self._stale.update(delta.after)
         self._steps += len(news.gone) + len(news.changed)
-        if self._steps >= REPRICED_AFTER:
-            standing.reprice()
-            self._steps = 0
+        if self._steps >= REPRICED_AFTER and not is_outdated(standing, self._steps):
+            self._reprice(standing)
         planned = self._written(memory).plan()
         if news.gone or news.changed or not memory.plan.bound:
             return replace(planned, unproven=_UNPROVEN)

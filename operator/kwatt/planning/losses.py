@@ -68,8 +68,8 @@ class Loss:
         return placed is not None
 
     def _leaves(self, key: ServiceKey) -> bool:
-        """Place all of a service anew, as the cheapest candidate that there is room for."""
-        found = self._standing.anew(self._standing.services[key], self._rest(key))
+        """Place all of a service anew, as the cheapest candidate that there is room for, starts charged."""
+        found = self._standing.elsewhere(self._standing.services[key], self._rest(key))
         if found is not None:
             self.after[key] = found
         return found is not None

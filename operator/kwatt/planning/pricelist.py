@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
@@ -10,16 +10,14 @@ from kwatt.model.keys import Variant
 from kwatt.model.snapshot import Service
 from kwatt.planning.capacity import capacity_of
 from kwatt.planning.columns import SCALE, are_exact, columns_of
-from kwatt.planning.draft import Draft
+from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.lagrangian import Prices, Relaxation, relaxation_of
-from kwatt.planning.layout import Ints
 from kwatt.planning.newcomers import Market
 from kwatt.planning.options import Demand, Offer, Option, demand_for, option_for
 from kwatt.planning.pairs import Want
 from kwatt.planning.prices import prices_of
 
 SAME_PERCENT: Final = 98  # another variant must cost less than this share of the present one
-RESERVE: Final = 8
 _FINE: Final = (
     2**20
 )  # units are in this part of a milliwatt x SCALE per millionth of a unit a second
@@ -82,17 +80,29 @@ class PriceList:
                 best, limit = found, found.paid
         return best
 
+    def regret(self, held: Holding, wanted: Candidate) -> int:
+        """Return what a holding pays more than a candidate would, in milliwatts x SCALE."""
+        if held.option is None:
+            return 0
+        variant = held.demand.variant
+        each = self._prices.get((variant.npu_class, variant.resource), _FREE).of(held.demand)
+        cost = held.option.cost(held.replicas)
+        return cost * SCALE // 1000 + held.replicas * each - wanted.paid
+
     def candidates(self, service: Service) -> Iterator[Candidate]:
         """Yield all candidates, the cheapest first; what nobody asks for is not worked out."""
-        found: list[tuple[int, int, Variant, Candidate]] = []
-        rows = [(_at_least(row, service), row) for row in self._priced_for(service).values()]
-        for least, row in sorted(rows, key=lambda r: r[0]):
-            while found and found[0][0] <= least:
-                yield heappop(found)[-1]
-            for c in _candidates(service, row):
-                heappush(found, (c.paid, c.replicas, c.option.variant, c))
-        while found:
-            yield heappop(found)[-1]
+        return _in_order(service, self._priced_for(service).values(), 0)
+
+    def candidates_elsewhere(
+        self, service: Service, variant: Variant, charge: int
+    ) -> Iterator[Candidate]:
+        """Yield candidates on other kinds of node than a variant's, the cheapest first, then the others.
+
+        A `charge` counts for each replica on top of what it pays.
+        """
+        kind, rows = (variant.npu_class, variant.resource), self._priced_for(service).values()
+        for is_here in (False, True):
+            yield from _in_order(service, [r for r in rows if _is_on(r, kind) == is_here], charge)
 
     def _priced_for(self, service: Service) -> dict[Variant, _Priced]:
         if service.shapes:
@@ -132,27 +142,9 @@ def price_list(draft: Draft, market: Market | None) -> PriceList | None:
         (offers[offer].variant.npu_class, offers[offer].variant.resource): kind
         for offer, kind in set(zip(columns.offer.tolist(), columns.kind.tolist(), strict=True))
     }
-    rents = _with_reserve(draft, prices.npus, kinds)
-    vectors = (rents, prices.cpu, prices.memory, prices.watts)
+    vectors = (prices.npus, prices.cpu, prices.memory, prices.watts)
     each = {kind: Each(*(int(of[number]) for of in vectors)) for kind, number in kinds.items()}
     return PriceList(draft, each)
-
-
-def _with_reserve(draft: Draft, npus: Ints, kinds: Mapping[_Kind, int]) -> Ints:
-    """Return prices of NPUs with an eighth more for those of which there are too few.
-
-    So some stay free for services to come that have no other choice.
-    """
-    least: dict[int, int] = {}
-    for node, opening in zip(draft.layout.nodes, draft.layout.opening.tolist(), strict=True):
-        kind = kinds.get((node.npu_class or "", node.resource or ""))
-        if kind is not None and node.npus_allocatable > 0:
-            each = opening * SCALE // node.npus_allocatable
-            least[kind] = min(each, least.get(kind, each))
-    raised = npus.copy()
-    for kind, each in least.items():
-        raised[kind] += max(0, int(npus[kind]) - each) // RESERVE
-    return raised
 
 
 def _priced_anew(draft: Draft) -> tuple[Relaxation, Prices] | None:
@@ -169,9 +161,33 @@ def _priced_anew(draft: Draft) -> tuple[Relaxation, Prices] | None:
     return relaxation, prices_of(relaxation)
 
 
+def _in_order(service: Service, priced: Iterable[_Priced], charge: int) -> Iterator[Candidate]:
+    """Yield the candidates of offers by what they pay, with a charge for each replica."""
+    found: list[tuple[int, int, Variant, Candidate]] = []
+    rows = [(_at_least(row, service) + charge * _fewest(row, service), row) for row in priced]
+    for least, row in sorted(rows, key=lambda r: r[0]):
+        while found and found[0][0] <= least:
+            yield heappop(found)[-1]
+        for c in _candidates(service, row):
+            paid = c.paid + charge * c.replicas
+            heappush(found, (paid, c.replicas, c.option.variant, c))
+    while found:
+        yield heappop(found)[-1]
+
+
+def _is_on(row: _Priced, kind: _Kind) -> bool:
+    variant = row.offer.variant
+    return (variant.npu_class, variant.resource) == kind
+
+
 def _at_least(row: _Priced, service: Service) -> int:
     """Return what any candidate of an offer pays at least."""
     return max(row.unit * service.target.micros // _FINE, row.least * service.min_replicas)
+
+
+def _fewest(row: _Priced, service: Service) -> int:
+    """Return how many replicas of an offer a service needs at least."""
+    return max(1, service.min_replicas, service.target.micros // max(1, row.offer.curve.rates[-1]))
 
 
 def _candidates(service: Service, row: _Priced) -> Iterator[Candidate]:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from kwatt.model.keys import ServiceKey
 from kwatt.model.snapshot import Service
+from kwatt.planning.ageing import drawn_by_services
 from kwatt.planning.bins import Piece, merged
 from kwatt.planning.capacity import is_at_home
+from kwatt.planning.columns import SCALE
 from kwatt.planning.delta import NOT_COVERED, Delta
 from kwatt.planning.draft import Draft, Holding
 from kwatt.planning.fitting import FittingBins
@@ -22,6 +25,8 @@ from kwatt.planning.newcomers import Market
 from kwatt.planning.options import Demand, Option
 from kwatt.planning.pricelist import Candidate, PriceList, price_list
 from kwatt.planning.tidying import Displaced, returned, runs, tidied
+
+START_CHARGE: Final = 10_000 * SCALE  # for each replica that a loss starts elsewhere: 10 W
 
 
 class Standing:
@@ -34,6 +39,7 @@ class Standing:
         self.holdings = {key: holdings[0] for key, holdings in draft.holdings.items()}
         self.on_node: dict[int, set[ServiceKey]] = {}
         self.displaced = Displaced()
+        self.drawn = drawn_by_services(self.bins, self.holdings.values())
         for key, holding in self.holdings.items():
             self._note(key, holding)
         self._prepare()
@@ -48,6 +54,8 @@ class Standing:
             if known := self.services.get(service.key):
                 ran = replace(known, incumbents=service.incumbents, starting=service.starting)
                 self.services[service.key] = ran
+                if runs(ran):
+                    self.displaced.note(service.key, None)
 
     def reprice(self) -> None:
         """Find the prices of what services ask for by now; nobody moves by that."""
@@ -122,8 +130,10 @@ class Standing:
                 self.displaced.note(service.key, None)
                 return grown
         moved = self.anew(service, before, best)
-        is_home = moved is None or moved.demand.variant == best.option.variant
-        self.displaced.note(service.key, None if is_home else best)
+        if moved is None or moved.demand.variant == best.option.variant:
+            self.displaced.note(service.key, None)
+        else:
+            self.displaced.note(service.key, best, self._prices.regret(moved, best))
         return moved
 
     def _resized(self, service: Service, before: Holding, wanted: Candidate) -> Holding | None:
@@ -148,9 +158,28 @@ class Standing:
         if before is not None:
             self.take(before, before.counts)
         after = self.placed(service, wanted) if wanted else None
-        if after is None:
-            found = (self.placed(service, c) for c in self._prices.candidates(service))
-            after = next((holding for holding in found if holding), None)
+        return (
+            self._first(service, before, self._prices.candidates(service))
+            if after is None
+            else after
+        )
+
+    def elsewhere(self, service: Service, before: Holding) -> Holding | None:
+        """Place all replicas anew, on another kind of node if there is room; None: as before.
+
+        Each start is charged: all replicas start, and few large ones draw little more than many small ones.
+        """
+        self.take(before, before.counts)
+        variant = before.demand.variant
+        found = self._prices.candidates_elsewhere(service, variant, START_CHARGE)
+        return self._first(service, before, found)
+
+    def _first(
+        self, service: Service, before: Holding | None, candidates: Iterable[Candidate]
+    ) -> Holding | None:
+        """Place the first candidate with room; None, and as before, where there is none."""
+        found = (self.placed(service, c) for c in candidates)
+        after = next((holding for holding in found if holding), None)
         if after is None and before is not None:
             self.restore(before, before.counts)
         return after

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from kwatt.planning.standing import Standing
 
 MOST_TRIED: Final = 2  # nodes of a pool per step, those first that have most NPUs free
-MOST_MOVED: Final = 32  # replicas on a node that is worth emptying in a step
-MOST_ASKED: Final = 4  # displaced services per step, those first that wait longest
+MOST_MOVED: Final = 32  # replicas on a node that is worth emptying in a step, or of who comes home
+MOST_ASKED: Final = 2  # displaced services per step, those first that wait longest
 
 Holdings = dict[ServiceKey, Holding]
 Kind = tuple[str, str]
@@ -48,14 +48,18 @@ class Displaced:
     def __init__(self) -> None:
         self._wanted: dict[ServiceKey, Candidate] = {}
         self._waiting: dict[Kind, dict[ServiceKey, None]] = {}
+        self._regrets: dict[ServiceKey, int] = {}
+        self.regret = 0  # of all together, in milliwatts x SCALE
 
-    def note(self, key: ServiceKey, wanted: Candidate | None) -> None:
-        """Note what a service would pay least for; None: it has that, or is gone."""
+    def note(self, key: ServiceKey, wanted: Candidate | None, regret: int = 0) -> None:
+        """Note what a service would pay least for, and what it pays more; None: it has that, or is gone."""
         before = self._wanted.pop(key, None)
         if before:
             del self._waiting[kind_of(before)][key]
+            self.regret -= self._regrets.pop(key)
         if wanted:
-            self._wanted[key] = wanted
+            self._wanted[key], self._regrets[key] = wanted, regret
+            self.regret += regret
             self._waiting.setdefault(kind_of(wanted), {})[key] = None
 
     def next(self, kind: Kind) -> list[tuple[ServiceKey, Candidate]]:
@@ -80,7 +84,8 @@ def returned(standing: Standing, kinds: Iterable[Kind]) -> Tidied:
         for key, wanted in standing.displaced.next(kind):
             held, service = standing.holdings[key], standing.services[key]
             stays = runs(service) or held.demand.variant == wanted.option.variant
-            home = None if stays else _home(standing, service, wanted)
+            is_large = wanted.replicas > MOST_MOVED
+            home = None if stays or is_large else _home(standing, service, wanted)
             if home:
                 found.note(standing, {key: held}, {key: home})
             if home or stays:

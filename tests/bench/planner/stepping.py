@@ -15,7 +15,7 @@ import math
 import random
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -31,8 +31,8 @@ from bench.planner.tables import Result  # noqa: E402
 from kwatt.model.keys import ServiceKey  # noqa: E402
 from kwatt.model.snapshot import Incumbent, Service, Snapshot  # noqa: E402
 from kwatt.planning.accounting import drawn_by, rows_of  # noqa: E402
+from kwatt.planning.ageing import REPRICED_AFTER, is_outdated  # noqa: E402
 from kwatt.planning.delta import Delta  # noqa: E402
-from kwatt.planning.incremental import REPRICED_AFTER  # noqa: E402
 from kwatt.planning.plan import drafted, plan  # noqa: E402
 from kwatt.planning.standing import Standing, standing_of  # noqa: E402
 from kwatt.units import Throughput  # noqa: E402
@@ -40,7 +40,7 @@ from kwatt.units import Throughput  # noqa: E402
 SIGMA: Final = 0.5  # of the logarithm of the factor by which a rate changes; assumed
 CHANGES: Final = 10_000
 LOSSES: Final = 200
-Step = Callable[[], Delta]
+Step = Callable[[Standing], Delta]
 Found = TypeVar("Found")
 
 
@@ -62,22 +62,41 @@ class Steps:
 
 def changed(snapshot: Snapshot, seed: int, count: int, *, running: bool) -> Steps:
     """Change one service after the other; `running`: all that is planned runs at once."""
-    standing = standing_after(snapshot)
+    standing, since = standing_after(snapshot), 0
     if running:
         run_all(standing, standing.holdings)
-    seconds, repricing, starts, not_covered = [], [], 0, 0
-    for number, step in enumerate(random_changes(standing, count, random.Random(seed)), 1):
-        delta, taken = _timed(step)
+    seconds, renewal, starts, not_covered = [], [], 0, 0
+    changes = RandomChanges(standing.services.values(), random.Random(seed))
+    for _ in range(count):
+        if is_outdated(standing, since) or since >= REPRICED_AFTER:
+            standing, taken = _timed(
+                lambda last=standing, steps=since: _renewed(last, steps, snapshot)
+            )
+            renewal.append(taken)
+            since = 0
+        step = changes.next(standing)
+        delta, taken = _timed(lambda last=standing, step=step: step(last))
         seconds.append(taken)
+        since += 1
         not_covered += not delta.is_covered
         starts += delta.starts
         if running:
             run_all(standing, delta.after)
-        if number % REPRICED_AFTER == 0:
-            repricing.append(_timed(standing.reprice)[1])
     what = f"a service changed, {'all' if running else 'nothing'} runs"
     drift = _drift(standing, snapshot)
-    return Steps(what, tuple(seconds), starts, 0, not_covered, tuple(repricing), drift)
+    return Steps(what, tuple(seconds), starts, 0, not_covered, tuple(renewal), drift)
+
+
+def _renewed(standing: Standing, steps: int, snapshot: Snapshot) -> Standing:
+    """Do what a planner does after so many steps: plan everything, or find prices anew."""
+    if is_outdated(standing, steps):
+        stood = sorted(standing.services.values(), key=lambda service: service.key)
+        made = drafted(replace(snapshot, services=tuple(stood)))
+        anew = None if made.unplaced else standing_of(made.draft, made.market)
+        if anew and drawn(anew) < drawn(standing):
+            return anew
+    standing.reprice()
+    return standing
 
 
 def node_lost(snapshot: Snapshot, seed: int, count: int) -> Steps:
@@ -117,22 +136,31 @@ def as_json(found: Iterable[Steps]) -> dict[str, Any]:
     return {"steps": [asdict(one) for one in found]}
 
 
-def random_changes(standing: Standing, count: int, rng: random.Random) -> Iterator[Step]:
-    """Yield steps, each of which changes one service."""
-    keys, gone = sorted(standing.services), []
-    for _ in range(count):
+class RandomChanges:
+    """Steps, each of which changes one service; who found no room when it came back stays away."""
+
+    def __init__(self, services: Iterable[Service], rng: random.Random) -> None:
+        self._keys, self._rng = sorted(service.key for service in services), rng
+        self._gone: list[Service] = []
+        self._back: Service | None = None
+
+    def next(self, standing: Standing) -> Step:
+        """Return the next step, after all those before were taken."""
+        keys, gone, rng = self._keys, self._gone, self._rng
+        if self._back:
+            came = self._back.key in standing.services
+            keys.append(self._back.key) if came else gone.append(self._back)
+            self._back = None
         what = rng.random()
         if what < 0.1:
             key = keys.pop(rng.randrange(len(keys)))
             gone.append(replace(standing.services[key], incumbents=()))
-            yield lambda key=key: standing.remove(key)
-        elif what < 0.2 and gone:
-            service = gone.pop(rng.randrange(len(gone)))
-            keys.append(service.key)
-            yield lambda service=service: standing.change(service)
-        else:
-            service = _with_other_rate(standing.services[rng.choice(keys)], rng)
-            yield lambda service=service: standing.change(service)
+            return lambda standing: standing.remove(key)
+        if what < 0.2 and gone:
+            self._back = back = gone.pop(rng.randrange(len(gone)))
+            return lambda standing: standing.change(back)
+        service = _with_other_rate(standing.services[rng.choice(keys)], rng)
+        return lambda standing: standing.change(service)
 
 
 def _with_other_rate(service: Service, rng: random.Random) -> Service:
@@ -150,7 +178,7 @@ def run_all(standing: Standing, keys: Iterable[ServiceKey]) -> None:
                 Incumbent(demand.variant, nodes[number].name, count, demand.watts)
                 for number, count in holding.counts
             )
-            standing.services[key] = replace(standing.services[key], incumbents=running)
+            standing.see([replace(standing.services[key], incumbents=running)])
 
 
 def standing_after(snapshot: Snapshot) -> Standing:

@@ -78,3 +78,21 @@ def _world(*services: Service) -> Snapshot:
         classes=[b.npu_class(), b.npu_class("rngd", most=200)],
         profiles=[b.profile(b.point(100, 60), b.point(100, 160, npu_class="rngd"))],
     )
+
+
+def test_who_leaves_starts_few_replicas_where_many_would_save_little() -> None:
+    """One large replica at 4 W more than four small ones: starts cost 10 W each."""
+    planner = Planner(from_services=0)
+    few = b.point(400, 364, npu_class="rngd", npus=4)
+    world = b.snapshot(
+        [b.service("parking", 400)],
+        [b.node("n1", 4), b.node("r1", 8, "rngd")],
+        classes=[b.npu_class(), b.npu_class("rngd", most=200)],
+        profiles=[b.profile(b.point(100, 60), b.point(100, 90, npu_class="rngd"), few)],
+    )
+    planner.plan(world)
+
+    delta = planner.lose("n1")
+
+    assert [h.demand.variant.npus for h in delta.after.values() if h] == [4]
+    assert delta.starts == 1

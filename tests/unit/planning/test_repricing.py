@@ -11,12 +11,14 @@ import builders as b
 from kwatt.model.keys import ServiceKey
 from kwatt.model.plan import Plan
 from kwatt.model.snapshot import Service, Snapshot
+from kwatt.planning.ageing import REPRICED_AFTER
+from kwatt.planning.columns import SCALE
 from kwatt.planning.draft import Draft
-from kwatt.planning.incremental import MOST_CHANGED, REPRICED_AFTER, Planner
+from kwatt.planning.incremental import MOST_CHANGED, Planner
 from kwatt.planning.plan import drafted
 from kwatt.planning.pricelist import Candidate, price_list
 from kwatt.planning.standing import Standing, standing_of
-from laws.strategies import LAW
+from laws.strategies import LAW, with_plan_running
 from laws.test_incremental import TARGETS, calm_snapshots
 
 SCARCE = tuple(b.service(f"scarce{n}", 100) for n in range(6))  # 100 W less on an atom each
@@ -62,25 +64,44 @@ def test_newcomers_go_by_what_is_scarce_now() -> None:
 
 
 def test_the_planner_finds_prices_anew_after_many_steps() -> None:
-    planner, later = (
-        Planner(from_services=0),
-        replace(MODEST, key=MODEST.key._replace(name="later")),
-    )
+    later = replace(MODEST, key=MODEST.key._replace(name="later"))
+    before, after, last = _after_many_steps(later, running=True)
+
+    assert _places(after) == _places(before), "nobody who runs moves because prices do"
+    assert _kinds(last) == {"modest": "rngd", "later": "atom"}
+
+
+def test_while_nothing_runs_everything_is_planned_anew_after_many_steps() -> None:
+    before, after, _ = _after_many_steps(MODEST, running=False)
+
+    assert after.totals.draw < before.totals.draw
+    assert (_kinds(before), _kinds(after)) == ({"modest": "rngd"}, {"modest": "atom"})
+
+
+def _after_many_steps(later: Service, *, running: bool) -> tuple[Plan, Plan, Plan]:
+    """Plan until prices are old: return the plans before and after that, and one with a service more."""
+    planner, plans = Planner(from_services=0), list[Plan]()
 
     def planned(rate: int, *services: Service) -> Plan:
         fillers = (b.service(f"f{n}", rate, model="filler") for n in range(MOST_CHANGED))
-        return planner.plan(world(*fillers, *services))
+        snapshot = world(*fillers, *services)
+        snapshot = with_plan_running(snapshot, plans[-1]) if running and plans else snapshot
+        plans.append(planner.plan(snapshot))
+        return plans[-1]
 
     planned(100, *SCARCE)
     planned(100)
     before = planned(100, MODEST)
     for _ in range(REPRICED_AFTER // MOST_CHANGED):
-        after = planned(200, MODEST), planned(100, MODEST)
-    last = planned(100, MODEST, later)
+        planned(200, MODEST)
+        after = planned(100, MODEST)
+    last = planned(100, *{MODEST.key: MODEST, later.key: later}.values())
+    assert not any(one.unplaced for one in plans)
+    return before, after, last
 
-    assert not any(one.unplaced for one in (before, *after, last))
-    assert after[1].hash == before.hash, "nobody moves because prices do"
-    assert _kinds(last) == {"modest": "rngd", "later": "atom"}
+
+def _places(result: Plan) -> set[tuple[str, str]]:
+    return {(p.service.name, p.node) for p in result.placements}
 
 
 def _kinds(result: Plan) -> dict[str, str]:
@@ -126,3 +147,32 @@ def _ways(snapshot: Snapshot) -> dict[ServiceKey, list[tuple[int, int, object]]]
 
 def _plain(candidate: Candidate) -> tuple[int, int, object]:
     return candidate.paid, candidate.replicas, candidate.option.variant
+
+
+@settings(LAW, max_examples=40)
+@given(calm_snapshots(), st.sampled_from((0, 1, 20, 10_000)))
+def test_a_charge_for_starts_only_changes_the_order(snapshot: Snapshot, watts: int) -> None:
+    prices, charge = price_list(Draft(snapshot), None), watts * 1000 * SCALE
+    if prices is None:
+        return
+    here = b.variant()
+    for service in snapshot.services:
+        found = list(prices.candidates_elsewhere(service, here, charge))
+
+        order = [
+            (c.option.variant.npu_class == b.ATOM, c.paid + charge * c.replicas) for c in found
+        ]
+        assert order == sorted(order)
+        plain = map(_plain, prices.candidates(service))
+        assert sorted(map(_plain, found), key=str) == sorted(plain, key=str)
+
+
+def test_scarce_npus_are_taken_by_whoever_gains_at_their_price() -> None:
+    """All four atoms are used up while two of six want them in vain."""
+    standing = stands(world(*SCARCE))
+    assert standing
+    for service in SCARCE[:3]:
+        standing.remove(service.key)
+        standing.change(service)
+
+    assert sorted(kind_of(standing, service) for service in SCARCE) == ["atom"] * 4 + ["rngd"] * 2
