@@ -37,11 +37,24 @@ from kwatt.planning.prices import names_of, prices_of
 from kwatt.planning.scarcity import lacking
 
 _WASTES: Final = (0, 15, 30)  # thousandths of watts that nodes filled in part are taken to waste
-_STEPS: Final = (16, 4)  # of densities that count as alike, from one to its double
-_STEPS_TOGETHER: Final = (4, 16)  # fewer first: what goes together differs in density too
 _FEW: Final = 50  # where more than this part of the services find no seat, no other waste is tried
-_NEAR: Final = 200  # a packing that costs less than this part more than one without waste will do
 MANY: Final = 2000  # services; with more, watts are left aside only where seats were wanting
+
+
+class _Ways(NamedTuple):
+    """Numbers of `steps` from a density to its double, within which densities count as alike.
+
+    A packing will do that costs at most 1 / `near` more than what was chosen would cost without waste.
+    """
+
+    steps: tuple[int, ...]
+    near: int
+
+
+_BY_SIZE: Final = _Ways((16, 4), 200)
+_TOGETHER: Final = _Ways(
+    (4, 16), 10
+)  # what goes together differs in density; cpu goes to waste anyhow
 
 
 class Market(NamedTuple):
@@ -95,6 +108,7 @@ def _packed(
     columns, paid, stock = relaxation.columns, paid_at(relaxation, prices), _stock(relaxation)
     everybody, plain = len(columns.starts), chosen_at(columns, paid, stock)
     together = relaxation.counts_hosts
+    ways = _TOGETHER if together else _BY_SIZE
 
     def seated(choice: tuple[Ints, Ints, Stock], guide: Guide | None, steps: int) -> Packing:
         chosen, at, of_stock = choice
@@ -110,8 +124,8 @@ def _packed(
     found, before = [], plain
     for waste in _WASTES:
         allotment = allotted(capacity, relaxation, prices, before, waste)
-        most = allotment.cost + allotment.cost // (1 if together else _NEAR)
-        for steps in _STEPS_TOGETHER if together else _STEPS:
+        most = allotment.cost + allotment.cost // ways.near
+        for steps in ways.steps:
             found.append(seated(allotment[:3], allotment.guide, steps))
             settled = _settled(found, everybody, most)
             if settled is not None:
