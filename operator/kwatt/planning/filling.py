@@ -32,45 +32,49 @@ class Companions:
         for service, column in zip(services, columns, strict=True):
             members.setdefault(self._kind[column], []).append((service, column))
         self._of_kind = {kind: _Waiting(packing, pairs) for kind, pairs in members.items()}
-        self._filled: set[int] = set()
+        self._open: dict[int, list[int]] = {}  # by kind, nodes that are open and not filled yet
 
     def place(self, service: int, column: int) -> Counts | None:
-        """Place all replicas of a service, and others that wait on the nodes that these come to first.
+        """Place all replicas of a service, and others that wait on the nodes that these come to.
 
         Where there is too little room, none of the service's is left on any node, and it waits no more.
         """
-        waiting, bins = self._of_kind[self._kind[column]], self._bins
+        kind, bins = self._kind[column], self._bins
+        waiting = self._of_kind[kind]
         piece, missing = waiting.piece_of(service), waiting.missing(service)
         is_allowed = bins.quota(piece) >= missing
         if is_allowed and not bins.has_failed(piece, missing):
-            self._find_places(service, piece, waiting)
+            self._find_places(service, waiting, self._open_of(kind))
         still_missing, counts = waiting.missing(service), waiting.leaves(service)
         if not still_missing:
             return list(merged(counts))
         bins.take(piece, counts)
+        self._open_of(kind).extend(sorted({n for n, _ in counts if bins.is_open(n)}))
         if is_allowed:
             bins.note_failure(piece, still_missing + sum(count for _, count in counts))
         return None
 
-    def _find_places(self, service: int, piece: Piece, waiting: _Waiting) -> None:
-        pool = self._bins.pool_of(piece)
-        for number, most in pool.open_nodes(piece):
-            if not waiting.missing(service):
-                return
-            self._come_to(number, most, service, waiting)
+    def _find_places(self, service: int, waiting: _Waiting, open_nodes: list[int]) -> None:
+        """Fill open nodes that take a replica, then as many closed ones as it needs."""
+        piece, place = waiting.piece_of(service), 0
+        while place < len(open_nodes) and waiting.missing(service):
+            if waiting.come_to(open_nodes[place], service):
+                open_nodes[place] = open_nodes[-1]  # filled: it takes nobody who waits
+                open_nodes.pop()
+            else:
+                place += 1
         while missing := waiting.missing(service):
-            opened = pool.next_closed(piece, missing)
-            if opened is None:
+            opened = self._bins.pool_of(piece).next_closed(piece, missing)
+            if opened is None or not waiting.come_to(opened, service):
                 return
-            self._come_to(opened, 1, service, waiting)
 
-    def _come_to(self, number: int, most: int, service: int, waiting: _Waiting) -> None:
-        if number in self._filled:
-            waiting.put(service, number, min(most, waiting.missing(service)))
-            return
-        self._filled.add(number)
-        waiting.put(service, number, 1)
-        waiting.fill(number)
+    def _open_of(self, kind: int) -> list[int]:
+        """Return the nodes of a kind that are open and not filled, first those with few NPUs left."""
+        if kind not in self._open:
+            bins = self._bins
+            usable = (n for n in self._of_kind[kind].nodes() if bins.is_open(n))
+            self._open[kind] = sorted(usable, key=lambda n: (bins.npus[n], n))
+        return self._open[kind]
 
 
 class _Waiting:
@@ -103,22 +107,26 @@ class _Waiting:
         """Return how many replicas of a service have no place yet."""
         return self._missing[service]
 
-    def put(self, service: int, number: int, count: int) -> None:
-        """Place replicas of a service on a node that takes them."""
-        piece = self.piece_of(service)
-        self._bins.put(number, piece, count)
-        self._bins.charge(piece, count)
-        self._placed.setdefault(service, []).append((number, count))
-        self._missing[service] -= count
-        self._count[self._group[service]] -= count
-
     def leaves(self, service: int) -> Counts:
         """Take a service from those that wait; return the replicas that have found their places."""
         self._count[self._group[service]] -= self._missing[service]
         self._missing[service] = 0
         return self._placed.pop(service, [])
 
-    def fill(self, number: int) -> None:
+    def nodes(self) -> set[int]:
+        """Return the nodes that admit any of the groups."""
+        return set[int]().union(*self._nodes.values())
+
+    def come_to(self, number: int, service: int) -> bool:
+        """Place a replica of a service on a node, and fill the node; return False where it takes none."""
+        piece = self.piece_of(service)
+        if number not in self._nodes[piece.pool] or not self._bins.fits(number, piece):
+            return False
+        self._put(service, number, 1)
+        self._fill(number)
+        return True
+
+    def _fill(self, number: int) -> None:
         """Place replicas on a node, a quarter of what it takes at a time, until none fits."""
         admitting = [pool for pool, nodes in self._nodes.items() if number in nodes]
         may_come = np.isin(self._pools, admitting)
@@ -126,9 +134,17 @@ class _Waiting:
             service, piece = self._first(group), self._pieces[group]
             most = min(self._bins.fits(number, piece), self._bins.quota(piece))
             if most > 0:
-                self.put(service, number, min(self._missing[service], -(-most // 4)))
+                self._put(service, number, min(self._missing[service], -(-most // 4)))
             else:
                 may_come[group] = False
+
+    def _put(self, service: int, number: int, count: int) -> None:
+        piece = self.piece_of(service)
+        self._bins.put(number, piece, count)
+        self._bins.charge(piece, count)
+        self._placed.setdefault(service, []).append((number, count))
+        self._missing[service] -= count
+        self._count[self._group[service]] -= count
 
     def _best(self, number: int, may_come: npt.NDArray[np.bool_]) -> int | None:
         """Return the group that goes best with what a node has left, None where none fits."""
@@ -149,7 +165,7 @@ class _Waiting:
 
     def _in_all(self) -> tuple[int, int, int]:
         """Return the NPUs, millicores and bytes that nodes have left for any of the groups."""
-        bins, nodes = self._bins, set[int]().union(*self._nodes.values())
+        bins, nodes = self._bins, self.nodes()
         npus, cpu, memory = (sum(of[n] for n in nodes) for of in (bins.npus, bins.cpu, bins.memory))
         return npus, cpu, memory
 
