@@ -6,7 +6,9 @@ anew, or watts are freed under a budget that was short of them. Both leave an en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -14,9 +16,27 @@ if TYPE_CHECKING:
     from kwatt.planning.fitting import FittingBins
 
 _MOST_KNOWN: Final = 16  # sizes of a pool, those looked at last
-_MOST_FREED: Final = 512  # entries of the log that are read rather than all nodes looked at
+_MOST_FREED: Final = 512  # entries of a log that are kept: of more, rather all nodes are looked at
 
 _Size = tuple[int, int, int, int]
+
+
+class FreedNodes:
+    """The log of the bins: nodes on which anything was freed, numbered from 0; only the last are kept."""
+
+    def __init__(self) -> None:
+        self._last: deque[int] = deque(maxlen=_MOST_FREED)
+        self.next = 0
+
+    def append(self, number: int) -> None:
+        """Note a node."""
+        self._last.append(number)
+        self.next += 1
+
+    def since(self, place: int) -> Sequence[int] | None:
+        """Return the nodes from a place on, None where some of them are forgotten."""
+        count = self.next - place
+        return list(islice(reversed(self._last), count)) if count <= len(self._last) else None
 
 
 class _Known(NamedTuple):
@@ -39,7 +59,7 @@ class Exhausted:
         size, least = _size(piece), self._opening + piece.unit
         short = frozenset(b for b in self._bins.wide_budgets if self._bins.room[b] < least)
         self._known.pop(size, None)
-        self._known[size] = _Known(len(self._bins.log), short)
+        self._known[size] = _Known(self._bins.log.next, short)
         if len(self._known) > _MOST_KNOWN:
             del self._known[next(iter(self._known))]
 
@@ -49,9 +69,10 @@ class Exhausted:
         `takes` tells whether any closed node of a domain does; it is asked about few domains.
         """
         known = self._known_for(_size(piece))
-        if known is None or len(self._bins.log) - known.place > _MOST_FREED:
+        freed = self._bins.log.since(known.place) if known else None
+        if known is None or freed is None:
             return False
-        if any(takes(domain) for domain in self._touched(known)):
+        if any(takes(domain) for domain in self._touched(known, freed)):
             return False
         self.note(piece)
         return True
@@ -65,10 +86,10 @@ class Exhausted:
         )
         return max(smaller, key=lambda known: known.place, default=None)
 
-    def _touched(self, known: _Known) -> Iterable[int]:
-        """Return the domains of the pool that may have more watts or nodes since."""
+    def _touched(self, known: _Known, nodes: Iterable[int]) -> Iterable[int]:
+        """Return the domains of the pool that may have more watts or nodes since `nodes` were freed."""
         bins = self._bins
-        freed = {bins.cells[number] for number in bins.log[known.place :]}
+        freed = {bins.cells[number] for number in nodes}
         for budget in known.short:
             under = bins.wide_budgets[budget]
             if not freed.isdisjoint(under):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from kwatt.planning.bins import Bins, NodePool, Piece
 from kwatt.planning.closed import ClosedNodes
-from kwatt.planning.exhausted import Exhausted
+from kwatt.planning.exhausted import Exhausted, FreedNodes
 from kwatt.planning.layout import UNLIMITED, Ints, Layout
 from kwatt.planning.ledger import Ledger
 
@@ -18,7 +18,7 @@ class FittingBins(Bins):
     def __init__(self, layout: Layout, ledger: Ledger) -> None:
         super().__init__(layout, ledger)
         self._fitting: list[_FittingPool] = []  # as the pools are numbered
-        self.log: list[int] = []  # nodes on which anything was freed, one after the other
+        self.log = FreedNodes()
         self.wide_budgets = _wide_budgets(self)
 
     def put(self, number: int, piece: Piece, count: int) -> None:

@@ -26,7 +26,9 @@ from kwatt.planning.options import Demand, Option
 from kwatt.planning.pricelist import Candidate, PriceList, price_list
 from kwatt.planning.tidying import Displaced, returned, runs, tidied
 
-START_CHARGE: Final = 10_000 * SCALE  # for each replica that a loss starts elsewhere: 10 W
+START_CHARGE: Final = (
+    10_000 * SCALE
+)  # [assumption] for each replica that a loss starts elsewhere: 10 W
 
 
 class Standing:

@@ -12,6 +12,7 @@ import builders as b
 from kwatt.model.snapshot import Service, Snapshot
 from kwatt.planning.bins import Piece
 from kwatt.planning.draft import Draft
+from kwatt.planning.exhausted import FreedNodes
 from kwatt.planning.fitting import FittingBins
 from kwatt.planning.plan import drafted
 from kwatt.planning.standing import Standing, standing_of
@@ -105,3 +106,11 @@ def _is_closed_taker(standing: Standing, piece: Piece, number: int) -> bool:
     bins = standing.bins
     in_pool = number in bins._pools[piece.pool].nodes
     return in_pool and not bins.is_open(number) and bins.fits(number, piece) > 0
+
+
+def test_the_log_of_freed_nodes_keeps_the_last_ones_only() -> None:
+    log = FreedNodes()
+    for number in range(10_000):
+        log.append(number)
+
+    assert (sorted(log.since(9_998) or ()), log.since(0)) == ([9_998, 9_999], None)
