@@ -61,13 +61,14 @@ def allotted(
     rooms = rooms_of_cells(capacity, columns, before)
     shares = Shares(capacity, problem, rooms - waste * (rooms // 1000))
     first = np.array([getattr(prices, name) for name in shares.names])
-    first[0] = np.maximum(0, first[0] - SCALE * idle_of(capacity, relaxation.kinds))
+    idle = idle_of(capacity, relaxation.kinds)
+    first[0] = np.maximum(0, first[0] - SCALE * idle)
     price = ascended(columns, shares, first, _PRECISION)
     needs = np.array([getattr(columns, name) for name in shares.names])
     paid = columns.cost.copy()
     for need, of_kind in zip(needs, price, strict=True):
         paid += of_kind[columns.kind] * need
-    stock = Stock(needs, shares.supply)
+    stock = Stock(needs, shares.supply, idle)
     chosen = chosen_at(columns, paid, stock)
     each = 1000 * _densities(capacity, columns, chosen)
     value = shares.marginal(price)[capacity.layout.domain_numbers] / SCALE

@@ -17,10 +17,14 @@ _NEVER: Final = 2**61
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """What nodes of each kind have in all: `amounts` by resource and kind, `needs` by resource and column."""
+    """What nodes of each kind have in all: `amounts` by resource and kind, `needs` by resource and column.
+
+    NPUs are the first resource; `idle` are the milliwatts by kind that opening a node costs for each of them.
+    """
 
     needs: Ints
     amounts: Ints
+    idle: Ints
 
     def used(self, columns: Columns, chosen: Ints) -> Ints:
         """Return what chosen columns take, by resource and kind."""

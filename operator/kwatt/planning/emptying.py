@@ -8,10 +8,13 @@ from typing import Final
 import numpy as np
 
 from kwatt.planning.columns import SCALE
+from kwatt.planning.layout import Ints
 from kwatt.planning.packing import Packing, Seat
 
 PATIENCE: Final = 40  # nodes or services in a row that bring nothing, then no more are tried
+PATIENCE_WITH_NODES: Final = 100  # the same where the gain is less sure
 _ROUNDS: Final = 2
+_NEVER: Final = 2**61
 
 
 def improve(packing: Packing) -> None:
@@ -25,16 +28,36 @@ def improve(packing: Packing) -> None:
 
 
 def _switch(packing: Packing) -> None:
-    """Let services take a cheaper column, those that may gain most first."""
-    columns = packing.columns
-    services = columns.service[columns.starts]
-    seated = np.array([service in packing.seats for service in services.tolist()], dtype=np.bool_)
-    least = np.minimum.reduceat(columns.cost, columns.starts)[seated]
-    services = services[seated]
-    taken = [packing.seats[service].column for service in services.tolist()]
-    gain = least - columns.cost[np.array(taken, dtype=np.int64)]
+    """Let services take a cheaper column, those that may gain most first.
+
+    By what replicas draw themselves, then by what they draw with their share of nodes, where there is room.
+    """
+    columns, (services, taken) = packing.columns, _seated(packing)
+    _try(packing, _switched, _by_gain(packing, columns.cost, columns.cost, services, taken))
+    services, taken = _seated(packing)
+    costs, have_room = packing.costs_with_nodes(taken)
+    possible = np.where(have_room, costs, _NEVER)
+    tried = _by_gain(packing, costs, possible, services, taken)
+    _try(packing, _switched, tried, PATIENCE_WITH_NODES)
+
+
+def _seated(packing: Packing) -> tuple[Ints, Ints]:
+    """Return the services that have a seat, and their columns."""
+    services = sorted(packing.seats)
+    taken = [packing.seats[service].column for service in services]
+    return np.array(services, dtype=np.int64), np.array(taken, dtype=np.int64)
+
+
+def _by_gain(
+    packing: Packing, costs: Ints, possible: Ints, services: Ints, taken: Ints
+) -> list[int]:
+    """Return the services that would gain by the best of the possible costs, who gains most first."""
+    starts = packing.columns.starts
+    of_services = np.isin(packing.columns.service[starts], services)
+    gain = np.minimum.reduceat(possible, starts)[of_services] - costs[taken]
     order = np.lexsort((services, gain))
-    _try(packing, _switched, services[order[gain[order] < 0]].tolist())
+    found: list[int] = services[order[gain[order] < 0]].tolist()
+    return found
 
 
 def _switched(packing: Packing, service: int) -> bool:
@@ -62,12 +85,17 @@ def _empty_nodes(packing: Packing) -> None:
     _try(packing, _emptied, (number for _, number in tried if _is_ours(packing, number)))
 
 
-def _try(packing: Packing, change: Callable[[Packing, int], bool], places: Iterable[int]) -> None:
+def _try(
+    packing: Packing,
+    change: Callable[[Packing, int], bool],
+    places: Iterable[int],
+    patience: int = PATIENCE,
+) -> None:
     """Try a change everywhere, until it has brought nothing for a while."""
     failed = 0
     for place in places:
         failed = 0 if change(packing, place) else failed + 1
-        if failed >= PATIENCE:
+        if failed >= patience:
             return
 
 

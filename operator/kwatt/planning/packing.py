@@ -78,6 +78,16 @@ class Packing:
         """Return the cost of a column without opening nodes."""
         return int(self.columns.cost[column])
 
+    def costs_with_nodes(self, taken: Ints) -> tuple[Ints, Ints]:
+        """Return the costs of all columns with the idle draw of their NPUs, and which there may be room for.
+
+        `taken` are the columns that have seats.
+        """
+        columns, stock = self.columns, self._stock
+        left = stock.amounts[0] - stock.used(columns, taken)[0]
+        costs: Ints = columns.cost + SCALE * stock.idle[columns.kind] * columns.npus
+        return costs, columns.npus <= left[columns.kind]
+
     def choices(self, service: int) -> list[int]:
         """Return the columns of a service worth trying, the cheapest at the prices first."""
         if service not in self._sorted:
@@ -154,12 +164,11 @@ class Packing:
         turn[np.argsort(-used.max(axis=0), kind="stable")] = np.arange(used.shape[1])
         return turn[self.columns.kind[chosen]]
 
-    def make_room(self, chosen: Ints, stock: Stock) -> list[int]:
-        """Seat services, and have others that lose least by it make room for those that found none.
+    def make_room(self, left: list[int], chosen: Ints, stock: Stock) -> list[int]:
+        """Have others that lose least by it make room for those that found no seat at first.
 
         Returns those for which there is still no room as chosen.
         """
-        left = self.first_seats(chosen)
         for _ in range(_ROUNDS):
             if not left:
                 break

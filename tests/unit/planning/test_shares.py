@@ -57,7 +57,8 @@ def problem_of(snapshot: Snapshot) -> Problem | None:
         weights=capacity.usable[capacity.kind >= 0],
         minlength=relaxation.kinds,
     )
-    stock = Stock(np.array([columns.npus]), np.array([npus], dtype=np.int64))
+    amounts = np.array([npus], dtype=np.int64)
+    stock = Stock(np.array([columns.npus]), amounts, np.zeros_like(amounts[0]))
     chosen = chosen_at(columns, paid_at(relaxation, prices_of(relaxation)), stock)
     return Problem(capacity, with_idle(relaxation, capacity), chosen)
 
