@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from sys import intern
 from typing import Any, Final
 
+from kwatt.cluster.ledger import version_number
 from kwatt.manifests.routes import OwnedRoute, read_route
 from kwatt.manifests.services import OwnedService, read_service
 from kwatt.model.keys import ServiceKey
@@ -68,6 +69,7 @@ class Written:
     generation: int
     packed: bytes
     spec: Mapping[str, Any]
+    version: int = 0
 
     @property
     def status(self) -> dict[str, Any]:
@@ -94,6 +96,7 @@ class Store:
         self._gone = gone
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self._own: dict[str, dict[str, Written]] = {kind: {} for kind in OWN_KINDS}
+        self._named: dict[str, dict[tuple[str, str], str]] = {kind: {} for kind in OWN_KINDS}
         self._order: dict[str, tuple[str, ...]] = {}  # uids by name; absent once one came or went
         self._recognised: frozenset[str] = frozenset()
         self._unreadable: dict[str, Invalid] = {}  # budgets whose last readable spec stays in force
@@ -108,11 +111,9 @@ class Store:
         if event_type == "DELETED":
             self.forget(kind, uid)
             return
+        if kind in self._own and not self._keep(_written(kind, body)):
+            return
         entry = _READERS[kind](body) if kind in _READERS else parse(kind, body)
-        if kind in self._own:
-            if uid not in self._own[kind]:
-                self._order.pop(kind, None)
-            self._own[kind][uid] = _written(kind, body)
         before = self._entries[kind].get(uid)
         if kind == "PowerBudget" and isinstance(entry, Invalid) and before is not None:
             self._keep_cap(uid, entry)
@@ -122,6 +123,24 @@ class Store:
             self._entries[kind][uid] = entry
         if before != entry:
             self._changed(kind)
+
+    def _keep(self, own: Written) -> bool:
+        """Keep an own object; return False if one of its name was made since, so that this one is gone.
+
+        A list tells what is new first and what is gone last, and meanwhile two would share what one of them
+        has used.
+        """
+        known, named = self._own[own.kind], self._named[own.kind]
+        name = own.namespace, own.name
+        other = named.get(name, own.uid)
+        if other != own.uid:
+            if own.version < known[other].version:
+                return False
+            self.forget(own.kind, other)
+        if own.uid not in known:
+            self._order.pop(own.kind, None)
+        known[own.uid], named[name] = own, own.uid
+        return True
 
     def _keep_cap(self, uid: str, problem: Invalid) -> None:
         """Keep the last readable spec of a budget: a cap must not vanish because of a typing error."""
@@ -135,8 +154,10 @@ class Store:
             lost = self._own[kind].pop(uid, None)
             self._order.pop(kind, None)
             self._unreadable.pop(uid, None)
-            if lost is not None and self._gone is not None:
-                self._gone(lost)
+            if lost is not None:
+                self._named[kind].pop((lost.namespace, lost.name), None)
+                if self._gone is not None:
+                    self._gone(lost)
         if self._entries[kind].pop(uid, None) is not None:
             self._changed(kind)
 
@@ -230,6 +251,7 @@ def _written(kind: str, body: Body) -> Written:
         generation=int(metadata.get("generation") or 0),
         packed=packed(body.get("status") or {}),
         spec=_shared(spec) if keeps_spec and spec else {},
+        version=version_number(metadata.get("resourceVersion")),
     )
 
 

@@ -178,3 +178,22 @@ def test_of_each_own_object_that_is_gone_somebody_is_told() -> None:
     store.take("Node", "DELETED", node())
 
     assert gone == [f"PowerBudget {name}"]
+
+
+def named(uid: str, version: int) -> dict[str, Any]:
+    body = service("a")
+    return body | {"metadata": body["metadata"] | {"uid": uid, "resourceVersion": str(version)}}
+
+
+def test_who_has_the_name_of_another_follows_it() -> None:
+    """A list tells of the new one before it tells that the old one is gone, and maybe of the old one again."""
+    gone: list[str] = []
+    store = Store(Trigger(), gone=lambda one: gone.append(one.uid))
+    store.take("InferenceService", "ADDED", named("old", 7))
+
+    store.take("InferenceService", "ADDED", named("new", 9))
+    store.take("InferenceService", "ADDED", named("old", 8))
+    store.forget("InferenceService", "old")
+
+    assert ([one.uid for one in store.own("InferenceService")], gone) == (["new"], ["old"])
+    assert store.sizes()["InferenceService"] == 1
