@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 REGRETTED: Final = 1000  # part of the draw that services may pay more than for what they want
 LEAST_STEPS: Final = 100  # between two plans of everything that only lower the draw
+OUTDATED_AFTER: Final = (
+    500  # steps after which a plan of everything draws less wherever most may move
+)
 REPRICED_AFTER: Final = 1000  # steps after which prices are found anew: by then demand is another
 
 
@@ -22,13 +25,14 @@ def is_outdated(standing: Standing, steps: int) -> bool:
     """Tell whether a plan of everything would draw less, so many steps after the last one.
 
     It can where services of which nothing runs found no room for what they want: what they pay more all
-    together is about what such a plan saves. So it is where prices are old, and most may still move.
+    together is about what such a plan saves. No regret counts what nodes that are partly used draw for
+    nothing: that grows with the steps, and a plan of everything saves it where most may still move.
     """
     if steps < LEAST_STEPS:
         return False
     if standing.displaced.regret * REGRETTED > standing.drawn * SCALE:
         return True
-    return steps >= REPRICED_AFTER and 2 * _movable(standing) >= len(standing.services)
+    return steps >= OUTDATED_AFTER and 2 * _movable(standing) >= len(standing.services)
 
 
 def _movable(standing: Standing) -> int:

@@ -30,7 +30,7 @@ Density = tuple[int, int]  # whole watts above idle for so many NPUs
 
 @dataclass(frozen=True, slots=True)
 class Relaxation:
-    """The problem without whole nodes, node names, cpu, memory and quotas.
+    """The problem without whole nodes, node names and quotas; cpu and memory count by kind, if at all.
 
     `constant` is the milliwatts drawn without any of the services. `densities` are the least and the
     greatest watts above idle per NPU, by kind. `rooms`

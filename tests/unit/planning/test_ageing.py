@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import builders as b
 from kwatt.model.snapshot import Incumbent, Service
-from kwatt.planning.ageing import LEAST_STEPS, REPRICED_AFTER, is_outdated
+from kwatt.planning.ageing import LEAST_STEPS, OUTDATED_AFTER, is_outdated
 from kwatt.planning.plan import drafted
 from kwatt.planning.standing import Standing, standing_of
 
@@ -75,9 +75,9 @@ def test_who_is_gone_pays_no_more() -> None:
 
 def test_what_was_planned_long_ago_is_outdated_unless_most_of_it_runs() -> None:
     standing = stands(PARKING, TRAFFIC)
-    idle = is_outdated(standing, REPRICED_AFTER - 1), is_outdated(standing, REPRICED_AFTER)
+    idle = is_outdated(standing, OUTDATED_AFTER - 1), is_outdated(standing, OUTDATED_AFTER)
     for service in (PARKING, TRAFFIC):
         run(standing, service)
 
     assert idle == (False, True)
-    assert not is_outdated(standing, REPRICED_AFTER)
+    assert not is_outdated(standing, OUTDATED_AFTER)
