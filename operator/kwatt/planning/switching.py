@@ -28,8 +28,9 @@ def outgrown(draft: Draft) -> frozenset[ServiceKey]:
 
 def may_gain(draft: Draft) -> bool:
     """Tell whether anybody who is short could be served more if all nodes and watts were free."""
-    short = (s for s in draft.snapshot.services if s.held is None)
-    return any(_worth(draft, s.key)[0] < _most_served(draft, s) for s in short)
+    served = ((s, _worth(draft, s.key)[0]) for s in draft.snapshot.services if s.held is None)
+    short = ((s, worth) for s, worth in served if worth < s.target.micros)
+    return any(worth < _most_served(draft, s) for s, worth in short)
 
 
 def switched(draft: Draft, before: Draft, keys: Set[ServiceKey]) -> frozenset[ServiceKey]:
