@@ -67,7 +67,7 @@ def _halves(one: Service) -> list[Service]:
 
 def _whole(row: Placement) -> Placement:
     name = row.service.name.partition(MARK)[0]
-    return replace(row, service=ServiceKey(row.service.namespace, name))
+    return row._replace(service=ServiceKey(row.service.namespace, name))
 
 
 class MixingOperator(Operator):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from kwatt.model.keys import ServiceKey, Variant
 from kwatt.units import Energy, Power, Throughput
@@ -32,12 +33,12 @@ class Reason(StrEnum):
 _ORDER = {reason: index for index, reason in enumerate(Reason)}
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(NamedTuple):
     """Alike replicas of one service on one node. Rate and watts are for all of them together.
 
     `reserved` is the most they can draw, `planned` the draw at their share of the rate; both include the
-    idle part of the NPUs they hold.
+    idle part of the NPUs they hold. A plan has tens of thousands: a frozen dataclass takes five times as
+    long to make.
     """
 
     service: ServiceKey

@@ -42,10 +42,13 @@ def rows_of(layout: Layout, holdings: Mapping[ServiceKey, Sequence[Holding]]) ->
     """Return the placements of all holdings with their exact figures, sorted."""
     found: list[Row] = []
     for key in sorted(holdings):
+        if len(holdings[key]) == 1:
+            found += _rows(
+                layout, key, holdings[key][0]
+            )  # in the order of nodes, and so of their names
+            continue
         rows = [row for holding in holdings[key] for row in _rows(layout, key, holding)]
-        if len(rows) > 1:
-            rows.sort(key=lambda row: _order(row.placement))
-        found += rows
+        found += sorted(rows, key=lambda row: _order(row.placement))
     return tuple(found)
 
 
@@ -91,8 +94,11 @@ def totals_of(
 ) -> Totals:
     """Return the sums over the cluster; `served` is the rate of every service that holds replicas."""
     drawn = _drawn(layout, loads)
-    whole = sum(_is_whole(service, served) for service in services)
-    partly = sum(0 < served.get(s.key, 0) < s.target.micros for s in services)
+    whole = partly = 0
+    for service in services:
+        reached, target = served.get(service.key, -1), service.target.micros
+        whole += reached >= target and service.held is None
+        partly += 0 < reached < target
     starts, moves, evictions = changes_of((row.placement for row in rows), services)
     return Totals(
         planned=Power(drawn.planned),
@@ -118,17 +124,17 @@ def drawn_by(layout: Layout, rows: Sequence[Row]) -> Power:
 
 def rounded_sum(terms: Sequence[Ratio]) -> int:
     """Return the sum of fractions, rounded once to the nearest whole."""
-    return _rounded(sum(map(_cut, terms)), terms)
+    return _rounded(sum(map(_cut, terms)), len(terms), terms)
 
 
-def _rounded(low: int, terms: Sequence[Ratio]) -> int:
-    """Round the sum of fractions, which lies between `low` and `low + len(terms)`, in parts of _FINE.
+def _rounded(low: int, number: int, terms: Iterable[Ratio]) -> int:
+    """Round the sum of a `number` of fractions, from `low` to `low + number` in parts of _FINE.
 
     Only where these round apart are the fractions added as such: with thousands of denominators that is
     slow.
     """
     least = _nearest(low, _FINE)
-    if least == _nearest(low + len(terms), _FINE):
+    if least == _nearest(low + number, _FINE):
         return least
     return nearest(sum((Fraction(*term) for term in terms), Fraction(0)))
 
@@ -156,18 +162,14 @@ def _rows(layout: Layout, key: ServiceKey, holding: Holding) -> Iterator[Row]:
         place = curve.place(served, replicas)
         point = curve.points[place].name if place < len(curve.points) else ""
         drawn = curve.draw_at(place, served, replicas)
+    alike: dict[int, tuple[Throughput, Power, Power]] = {}  # by the replicas on a node
     for number, count in holding.counts:
         planned = drawn[0] * count, drawn[1] * replicas
-        placement = Placement(
-            service=key,
-            variant=demand.variant,
-            operating_point=point,
-            node=layout.nodes[number].name,
-            replicas=count,
-            rate=Throughput(_nearest(served * count, replicas)),
-            reserved=Power(each * count),
-            planned=Power(_nearest(*planned)),
-        )
+        if count not in alike:
+            rate = Throughput(_nearest(served * count, replicas))
+            alike[count] = rate, Power(each * count), Power(_nearest(*planned))
+        node = layout.nodes[number].name
+        placement = Placement(key, demand.variant, point, node, count, *alike[count])
         first = number == holding.counts[0][0]
         yield Row(placement, number, planned, served if first else 0)
 
@@ -194,11 +196,6 @@ class Load(NamedTuple):
     low: int
     rows: Sequence[Row]
     is_empty: bool
-
-    @property
-    def if_off(self) -> Load:
-        """Return the load under a budget that counts nothing for an empty node."""
-        return self._replace(idle=0) if self.is_empty else self
 
 
 def loads_of(layout: Layout, rows: Iterable[Row]) -> list[Load]:
@@ -239,24 +236,28 @@ class _Drawn(NamedTuple):
 
 def _drawn(layout: Layout, loads: Sequence[Load]) -> _Drawn:
     domains = zip(loads, layout.domains, strict=True)
-    return _sum_of([load.if_off if domain.off else load for load, domain in domains])
+    idle = sum([0 if domain.off and load.is_empty else load.idle for load, domain in domains])
+    return _sum_of(loads, idle)
 
 
-def _sum_of(loads: Sequence[Load]) -> _Drawn:
-    stuck = sum(load.stuck for load in loads)
-    terms = [row.planned for load in loads for row in load.rows]
+def _sum_of(loads: Sequence[Load], idle: int) -> _Drawn:
+    stuck = sum([load.stuck for load in loads])
+    low, number = sum([load.low for load in loads]), sum([len(load.rows) for load in loads])
+    terms = (row.planned for load in loads for row in load.rows)
     return _Drawn(
-        idle=sum(load.idle for load in loads),
-        foreign=sum(load.foreign for load in loads),
-        reserved=sum(load.reserved for load in loads) + stuck,
-        planned=_rounded(sum(load.low for load in loads), terms) + stuck,
+        idle=idle,
+        foreign=sum([load.foreign for load in loads]),
+        reserved=sum([load.reserved for load in loads]) + stuck,
+        planned=_rounded(low, number, terms) + stuck,
     )
 
 
 def _budget_use(layout: Layout, number: int, loads: Sequence[Load]) -> BudgetUse:
     budget, members = layout.budgets[number], layout.members[number]
     under = [loads[member] for member in members]
-    drawn = _sum_of([load.if_off for load in under] if budget.empty_off else under)
+    drawn = _sum_of(
+        under, sum([0 if budget.empty_off and load.is_empty else load.idle for load in under])
+    )
     counted = budget.host.milliwatts + drawn.idle + drawn.reserved + drawn.foreign
     return BudgetUse(
         name=budget.name,
@@ -270,8 +271,3 @@ def _budget_use(layout: Layout, number: int, loads: Sequence[Load]) -> BudgetUse
         draw=Power(budget.host.milliwatts + drawn.idle + drawn.planned + drawn.foreign),
         nodes=len(members),
     )
-
-
-def _is_whole(service: Service, served: Mapping[ServiceKey, int]) -> bool:
-    is_served = served.get(service.key, -1) >= service.target.micros
-    return service.held is None and is_served

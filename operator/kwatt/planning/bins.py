@@ -93,33 +93,34 @@ class Bins:
 
     def fits(self, number: int, piece: Piece) -> int:
         """Return how many replicas a node takes, budgets included; a node to be opened pays for that."""
-        count = min(self.npus[number] // piece.npus, self.pods[number])
-        if piece.cpu:
-            count = min(count, self.cpu[number] // piece.cpu)
-        if piece.memory:
-            count = min(count, self.memory[number] // piece.memory)
+        _, npus, unit, cpu, memory, _ = piece
+        room = self.room
+        count = min(self.npus[number] // npus, self.pods[number])
+        if cpu:
+            count = min(count, self.cpu[number] // cpu)
+        if memory:
+            count = min(count, self.memory[number] // memory)
         for budget in self.plain[number]:
-            left = self.room[budget]
-            if left < count * piece.unit:
-                count = left // (piece.unit or 1)
+            if room[budget] < count * unit:
+                count = room[budget] // (unit or 1)
         opening = 0 if self.held[number] else self.opening[number]
         for budget in self.off[number]:
-            left = self.room[budget] - opening
-            if left < count * piece.unit:
-                count = left // (piece.unit or 1)
+            if room[budget] < count * unit + opening:
+                count = (room[budget] - opening) // (unit or 1)
         return max(0, count)
 
     def put(self, number: int, piece: Piece, count: int) -> None:
         """Put replicas on a node that takes them; a negative count takes them back."""
-        before = self.held[number]
+        _, npus, unit, cpu, memory, _ = piece
+        room, before = self.room, self.held[number]
         self.held[number] = before + count
-        self.npus[number] -= count * piece.npus
-        self.cpu[number] -= count * piece.cpu
-        self.memory[number] -= count * piece.memory
+        self.npus[number] -= count * npus
+        self.cpu[number] -= count * cpu
+        self.memory[number] -= count * memory
         self.pods[number] -= count
-        watts = count * piece.unit
+        watts = count * unit
         for budget in self.plain[number]:
-            self.room[budget] -= watts
+            room[budget] -= watts
         changed = (before == 0) != (before + count == 0)
         if changed and self.opening[number]:
             self._promised[self._domain[number]] += self.planned[number] * (1 if before else -1)
@@ -127,7 +128,7 @@ class Bins:
             self.opened += opened
             watts += opened
         for budget in self.off[number]:
-            self.room[budget] -= watts
+            room[budget] -= watts
         self.freed += count < 0
         if count < 0 or changed:
             for pool in self._of_node.get(number, ()):
@@ -228,7 +229,7 @@ class Bins:
 
     def charge(self, piece: Piece, replicas: int) -> None:
         """Take replicas from the quotas of their namespace."""
-        left = self.quotas.get(piece.demand.namespace)
+        left = self.quotas.get(piece.demand.namespace) if self.quotas else None
         if left:
             needs = quota_needs(piece.demand)
             for key in left:
@@ -249,8 +250,9 @@ class NodePool:
         if self._closed is not None:
             self._closed.note(number)
         if self.bins.is_open(number):
+            npus = self.bins.npus[number]
             for size, stack in self._by_size.items():
-                if self.bins.npus[number] >= size:
+                if npus >= size:
                     stack.push(number)
 
     def open_nodes(self, piece: Piece) -> Iterable[tuple[int, int]]:
@@ -283,10 +285,10 @@ class _Stack:
             self._nodes.append(number)
 
     def nodes_for(self, bins: Bins, piece: Piece) -> Iterable[tuple[int, int]]:
-        nodes, place = self._nodes, 0
+        nodes, place, npus = self._nodes, 0, piece.npus
         while place < len(nodes):
             number = nodes[place]
-            if bins.npus[number] < piece.npus or not bins.is_open(number):
+            if bins.npus[number] < npus or not bins.is_open(number):
                 self._known.discard(number)
                 nodes[place] = nodes[-1]
                 nodes.pop()

@@ -38,7 +38,7 @@ def chosen_at(columns: Columns, paid: Ints, stock: Stock) -> Ints:
 
     `paid` is what each column costs at the prices.
     """
-    return relieved(columns, paid, stock, _cheapest(columns, paid))
+    return relieved(columns, paid, stock, columns.cheapest(paid)[1])
 
 
 def relieved(columns: Columns, paid: Ints, stock: Stock, chosen: Ints) -> Ints:
@@ -54,14 +54,6 @@ def relieved(columns: Columns, paid: Ints, stock: Stock, chosen: Ints) -> Ints:
     return chosen
 
 
-def _cheapest(columns: Columns, paid: Ints) -> Ints:
-    least = np.minimum.reduceat(paid, columns.starts)
-    lengths = np.diff([*columns.starts, len(paid)])
-    at_least = np.flatnonzero(paid == np.repeat(least, lengths))
-    _, first = np.unique(columns.service[at_least], return_index=True)
-    return at_least[first]
-
-
 def _relieved(columns: Columns, paid: Ints, stock: Stock, chosen: Ints, kind: int) -> Ints:
     """Move services out of one kind, or to columns that take less, until it fits or nobody has a way.
 
@@ -73,7 +65,7 @@ def _relieved(columns: Columns, paid: Ints, stock: Stock, chosen: Ints, kind: in
     excess = int(used[scarce, kind] - stock.amounts[scarce, kind])
     inside = np.flatnonzero(columns.kind[chosen] == kind)
     ways = _ways_out(columns, stock, used, (kind, scarce), chosen, inside)
-    alternative = _cheapest(columns, np.where(ways, paid, _NEVER))
+    alternative = columns.cheapest(np.where(ways, paid, _NEVER))[1]
     place = inside[ways[alternative[inside]]]
     now, then = chosen[place], alternative[place]
     need = stock.needs[scarce]
@@ -97,7 +89,7 @@ def _ways_out(
     columns: Columns, stock: Stock, used: Ints, lack: tuple[int, int], chosen: Ints, inside: Ints
 ) -> npt.NDArray[np.bool_]:
     """Tell which columns of the services inside a kind would relieve it: smaller ones, or ones elsewhere."""
-    (kind, scarce), lengths = lack, np.diff([*columns.starts, len(columns.service)])
+    (kind, scarce), lengths = lack, columns.lengths
     current = np.zeros(len(columns.starts), dtype=np.int64)
     current[inside] = stock.needs[scarce, chosen[inside]]
     here = columns.kind == kind

@@ -40,24 +40,33 @@ class ClosedNodes:
 
     def note(self, number: int) -> None:
         """Note that a node became open or closed."""
-        bins, domain = self._bins, self._domain[number]
-        is_closed = not bins.is_open(number)
+        is_closed = not self._bins.is_open(number)
         if is_closed == (number in self._known):
             return
-        sign = 1 if is_closed else -1
-        self._npus[domain] = self._npus.get(domain, 0) + sign * self._size(number)
-        self._opening[domain] = self._opening.get(domain, 0) + sign * self._costs[number]
-        promised = sign * bins.planned[number]
-        self._promised[domain] = self._promised.get(domain, 0) + promised
-        if not is_closed:
+        if is_closed:
+            self._close(number)
+            heapq.heappush(self._heap, self._key(self._domain[number]))
+        else:
             self._known.discard(number)
-            return
+            self._count(number, -1)
+
+    def _close(self, number: int) -> None:
+        bins = self._bins
         self._known.add(number)
+        self._count(number, 1)
         each = bins.opening[number] * 1024 // max(1, bins.npus[number])
         each += bins.surcharges[number] * 1024
         entry = each, -bins.npus[number], number
-        heapq.heappush(self._closed.setdefault(domain, []), entry)
-        heapq.heappush(self._heap, self._key(domain))
+        heapq.heappush(self._closed.setdefault(self._domain[number], []), entry)
+
+    def _count(self, number: int, sign: int) -> None:
+        """Add what a node that is closed has to that of its domain, or take it away."""
+        bins, domain = self._bins, self._domain[number]
+        size = bins.layout.nodes[number].npus_allocatable
+        self._npus[domain] = self._npus.get(domain, 0) + sign * size
+        self._opening[domain] = self._opening.get(domain, 0) + sign * self._costs[number]
+        promised = sign * bins.planned[number]
+        self._promised[domain] = self._promised.get(domain, 0) + promised
 
     def next(self, piece: Piece, missing: int) -> int | None:
         """Return the node that costs least to open for each NPU, a small one for a small rest.
@@ -66,13 +75,14 @@ class ClosedNodes:
         """
         found: int | None = None
         passed: list[_Key] = []
+        known: dict[int, _Key] = {}  # a domain may be in the heap many times
         self._revive(piece)
         while self._heap and found is None:
             key = heapq.heappop(self._heap)
             domain = key[-1]
             if (passed and passed[-1][-1] == domain) or self._first(domain) is None:
                 continue
-            fresh = self._key(domain)
+            fresh = known.get(domain) or known.setdefault(domain, self._key(domain))
             if not _is_as_good(fresh, key):
                 heapq.heappush(self._heap, fresh)
                 continue
@@ -106,7 +116,10 @@ class ClosedNodes:
 
     def _fitting(self, domain: int, piece: Piece) -> int | None:
         """Return the cheapest node of a domain that takes a piece; nodes of a domain mostly are alike."""
-        for _, _, number in heapq.nsmallest(_MOST_LOOKED_AT, self._closed[domain]):
+        closed = self._closed[domain]
+        if closed[0][-1] in self._known and self._bins.fits(closed[0][-1], piece):
+            return closed[0][-1]
+        for _, _, number in heapq.nsmallest(_MOST_LOOKED_AT, closed)[1:]:
             if number in self._known and self._bins.fits(number, piece):
                 return number
         return None
@@ -148,14 +161,12 @@ class ClosedNodes:
         first = self._first(domain)
         if first is None:
             return 0, 0, domain
-        bins, npus = self._bins, max(1, self._npus[domain])
-        rooms = [bins.room[budget] for budget in bins.plain[first]]
-        rooms += [bins.room[budget] - self._opening[domain] for budget in bins.off[first]]
+        bins, room, opening = self._bins, self._bins.room, self._opening[domain]
+        rooms = [room[budget] for budget in bins.plain[first]]
+        rooms += [room[budget] - opening for budget in bins.off[first]]
         others = bins.promised_at(first) - self._promised[domain]
-        return self._closed[domain][0][0], -((min(rooms, default=0) - others) // npus), domain
-
-    def _size(self, number: int) -> int:
-        return self._bins.layout.nodes[number].npus_allocatable
+        left = (min(rooms) if rooms else 0) - others
+        return self._closed[domain][0][0], -(left // max(1, self._npus[domain])), domain
 
 
 def _is_as_good(fresh: _Key, old: _Key) -> bool:

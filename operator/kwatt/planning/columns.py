@@ -57,6 +57,18 @@ class Columns:
         """Tell whether no cost had to be cut."""
         return int(np.abs(self.cost).max(initial=0)) < LARGEST
 
+    @property
+    def lengths(self) -> Ints:
+        """Return how many columns each service has."""
+        lengths: Ints = np.diff(self.starts, append=len(self.service))
+        return lengths
+
+    def cheapest(self, paid: Ints) -> tuple[Ints, Ints]:
+        """Return the least that each service pays if columns are `paid` so much, and its first such column."""
+        least = np.minimum.reduceat(paid, self.starts)
+        at_least = np.flatnonzero(paid == np.repeat(least, self.lengths))
+        return least, at_least[np.diff(self.service[at_least], prepend=-1) > 0]
+
     def only(self, chosen: npt.NDArray[np.bool_] | Ints) -> Columns:
         """Return some of the columns; the services without any are left out of `starts`."""
         service = self.service[chosen]
@@ -125,11 +137,12 @@ def _columns(pairs: Pairs) -> Iterator[_Part]:
     best = np.full(len(pairs.service), 2**62, dtype=np.int64)
     none = np.zeros(0, dtype=np.int64)
     yield _Part(none, none, none, none)
-    for place in range(pairs.menu.rates.shape[1] - 1, -1, -1):
-        low, high = _range(pairs, place)
+    for place, (low, high) in _ranges(pairs):
         feasible = (low <= high) & pairs.meeting(place)
-        at = np.flatnonzero(feasible)
-        for replicas in (low[at], high[at]):
+        first = np.flatnonzero(feasible)
+        last = first[low[first] < high[first]]
+        for at, ends in ((first, low), (last, high)):
+            replicas = ends[at]
             cost = _cost(pairs, place, replicas, at)
             chosen = cost < best[at]
             best[at[chosen]] = cost[chosen]
@@ -153,20 +166,28 @@ def _with_strays(
         yield _Part(at, count, count - strays, _cost(pairs, place, count, at, strays))
 
 
-def _range(pairs: Pairs, place: int) -> tuple[Ints, Ints]:
-    """Return the least and the most replicas for which the point at `place` covers a share.
+def _ranges(pairs: Pairs) -> Iterator[tuple[int, tuple[Ints, Ints]]]:
+    """Yield each place, the last first, with the least and the most replicas whose share its point covers.
 
-    r1 >= T/R > r0 with the rates r0 and r1 of the points below and at `place`.
+    r1 >= T/R > r0 with the rates r0 and r1 of the points below and at the place.
     """
-    rates, target = pairs.menu.rates[pairs.offer], pairs.target
+    last = pairs.menu.rates.shape[1] - 1
+    low, _ = _ends(pairs, last)
+    for place in range(last, 0, -1):
+        below, high = _ends(pairs, place - 1)
+        yield place, (np.maximum(low, pairs.least), np.minimum(high, pairs.most))
+        low = below
+    yield 0, (np.maximum(low, pairs.least), pairs.most)
+
+
+def _ends(pairs: Pairs, place: int) -> tuple[Ints, Ints]:
+    """Return the fewest replicas whose share the rate of a point covers, and the most whose share is more."""
+    rate, target = pairs.menu.rates[:, place].take(pairs.offer), pairs.target
+    fewest = ceiling_of(target, np.maximum(rate, 1))
+    if (rate > 0).all():
+        return fewest, fewest - 1
     nothing = np.where(target > 0, UNLIMITED, 0)
-    at = rates[:, place]
-    low = np.where(at > 0, ceiling_of(target, np.maximum(at, 1)), nothing)
-    high = np.full(len(target), UNLIMITED, dtype=np.int64)
-    if place > 0:
-        below = rates[:, place - 1]
-        high = np.where(below > 0, ceiling_of(target, np.maximum(below, 1)) - 1, nothing)
-    return np.maximum(low, pairs.least), np.minimum(high, pairs.most)
+    return np.where(rate > 0, fewest, nothing), np.where(rate > 0, fewest - 1, nothing)
 
 
 def _cost(pairs: Pairs, place: int, replicas: Ints, at: Ints, strays: Ints | None = None) -> Ints:
@@ -176,23 +197,24 @@ def _cost(pairs: Pairs, place: int, replicas: Ints, at: Ints, strays: Ints | Non
     `strays` are those of the pairs `at`.
     """
     count, offer = np.minimum(replicas, 2**31).astype(np.float64), pairs.offer[at]
-    powers = pairs.powers(max(0, place - 1), at)
+    powers, slope = pairs.line(place, at)
     base, rise = count * powers, np.zeros(len(count))
     if place > 0:
-        below, run = pairs.menu.rates[offer, place - 1], _runs(pairs.menu, place)
-        slope = (pairs.powers(place, at) - powers) / run[offer]
+        below = pairs.menu.rates[:, place - 1].take(offer)
         rise = slope * (pairs.target[at].astype(np.float64) - count * below)
     if strays is None:
         idle = count * pairs.menu.idle[offer]
     else:
         idle = np.maximum(count - strays, 0) * pairs.menu.idle[offer] + strays * pairs.credit[at]
-    unsure = _UNSURE * (np.abs(base) + np.abs(rise) + np.abs(idle))
-    exact_or_less = np.floor((base + rise - idle - unsure) * SCALE)
-    cost: Ints = exact_or_less.clip(-LARGEST, LARGEST).astype(np.int64)
-    return cost
-
-
-def _runs(menu: Menu, place: int) -> Ints:
-    """Return how far the point at `place` lies from the one below; 1 where there is none."""
-    run = menu.rates[:, place] - menu.rates[:, place - 1]
-    return np.where(place < menu.sizes, run, 1)
+    unsure = np.abs(base)
+    unsure += np.abs(rise)
+    unsure += np.abs(idle)
+    unsure *= _UNSURE
+    exact_or_less = base  # in place: fresh memory would take as long as the sums
+    exact_or_less += rise
+    exact_or_less -= idle
+    exact_or_less -= unsure
+    exact_or_less *= SCALE
+    np.floor(exact_or_less, out=exact_or_less)
+    np.clip(exact_or_less, -LARGEST, LARGEST, out=exact_or_less)
+    return exact_or_less.astype(np.int64)

@@ -45,7 +45,7 @@ class Curve:
 
     def place(self, micros: int, replicas: int) -> int:
         """Return which point covers a replica's share of `micros`: the lowest, or len(points) beyond all."""
-        return bisect_left(self.rates, ceiling(micros, replicas))
+        return bisect_left(self.rates, -(-micros // replicas))  # rounded up
 
     def covering(self, micros: int, replicas: int) -> OperatingPoint | None:
         """Return the lowest point whose rate covers a replica's share of `micros`, None beyond the curve."""

@@ -44,6 +44,8 @@ class Holding:
     @property
     def replicas(self) -> int:
         """Return the number of replicas in all."""
+        if len(self.counts) == 1:
+            return self.counts[0][1]
         return sum([count for _, count in self.counts])
 
     @property

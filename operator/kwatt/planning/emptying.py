@@ -32,20 +32,13 @@ def _switch(packing: Packing) -> None:
 
     By what replicas draw themselves, then by what they draw with their share of nodes, where there is room.
     """
-    columns, (services, taken) = packing.columns, _seated(packing)
+    columns, (services, taken) = packing.columns, packing.seated()
     _try(packing, _switched, _by_gain(packing, columns.cost, columns.cost, services, taken))
-    services, taken = _seated(packing)
+    services, taken = packing.seated()
     costs, have_room = packing.costs_with_nodes(taken)
     possible = np.where(have_room, costs, _NEVER)
     tried = _by_gain(packing, costs, possible, services, taken)
     _try(packing, _switched, tried, PATIENCE_WITH_NODES)
-
-
-def _seated(packing: Packing) -> tuple[Ints, Ints]:
-    """Return the services that have a seat, and their columns."""
-    services = sorted(packing.seats)
-    taken = [packing.seats[service].column for service in services]
-    return np.array(services, dtype=np.int64), np.array(taken, dtype=np.int64)
 
 
 def _by_gain(

@@ -14,16 +14,19 @@ def changes_of(
     placements: Iterable[Placement], services: Sequence[Service]
 ) -> tuple[int, int, int]:
     """Count replicas started, moved (dropped, and another of the service started), and evicted."""
-    planned: dict[ServiceKey, list[Placement]] = {}
-    for placement in placements:
-        planned.setdefault(placement.service, []).append(placement)
+    planned: dict[ServiceKey, list[Placement]] = {
+        service.key: [] for service in services if service.incumbents
+    }
     starts = moves = evictions = 0
-    for service in services:
-        after = planned.get(service.key, ())
-        if service.incumbents:
-            started, dropped = _exchanged(service, after)
+    for placement in placements:
+        if placement.service in planned:
+            planned[placement.service].append(placement)
         else:
-            started, dropped = sum(p.replicas for p in after), 0
+            starts += placement.replicas
+    for service in services:
+        if not service.incumbents:
+            continue
+        started, dropped = _exchanged(service, planned[service.key])
         starts += started
         moves += min(started, dropped)
         evictions += dropped - min(started, dropped)

@@ -104,12 +104,10 @@ def value_of(relaxation: Relaxation, prices: Prices) -> tuple[int, Ints]:
     """Return L in milliwatts x SCALE, and the cheapest column of each service at the prices."""
     columns = relaxation.columns
     priced = paid_at(relaxation, prices)
-    least = np.minimum.reduceat(priced, columns.starts)
-    at_least = np.flatnonzero(priced == np.repeat(least, np.diff([*columns.starts, len(priced)])))
-    _, first = np.unique(columns.service[at_least], return_index=True)
+    least, cheapest = columns.cheapest(priced)
     total = relaxation.constant * SCALE + sum_of(least) + _nodes_at(relaxation, prices)
     total -= sum(p * room for p, room in zip(prices.budgets, relaxation.rooms, strict=True))
-    return total, at_least[first]
+    return total, cheapest
 
 
 def sum_of(amounts: Ints) -> int:

@@ -82,7 +82,8 @@ class Ledger:
         np.add.at(self.replicas, numbers, counts)
         npus = vector_of([demand.variant.npus for _, demand, _ in puts])
         np.subtract.at(self.npus, numbers, npus * counts)
-        needs = {id(demand): node_needs(demand) for _, demand, _ in puts}
+        distinct = {id(demand): demand for _, demand, _ in puts}
+        needs = {identity: node_needs(demand) for identity, demand in distinct.items()}
         for name, left in self.left.items():
             each = vector_of([needs[id(demand)][name] for _, demand, _ in puts])
             np.subtract.at(left, numbers, each * counts)

@@ -71,10 +71,12 @@ def place_newcomers(
 
 def _holdings(packing: Packing, wants: Sequence[Want]) -> dict[ServiceKey, Holding]:
     offers, found = packing.columns.menu.offers, {}
-    for service, seat in sorted(packing.seats.items()):
+    services = sorted(packing.seats)
+    seats = [packing.seats[service] for service in services]
+    taken = packing.columns.offer[[seat.column for seat in seats]].tolist()
+    for service, seat, offer in zip(services, seats, taken, strict=True):
         wanted, demand = wants[service].service, seat.piece.demand
-        curve = offers[packing.columns.offer[seat.column]].curve
-        option = option_as(wanted, curve, demand)
+        option = option_as(wanted, offers[offer].curve, demand)
         found[wanted.key] = Holding(demand, option, merged(seat.counts))
     return found
 

@@ -230,7 +230,9 @@ def _worth_trying(curve: Curve, target: int, least: int, most: int | None) -> li
 
 def _covers(curve: Curve, target: int, replicas: int, latency: int | None) -> bool:
     place = curve.place(target, replicas)
-    return place < len(curve.points) and meets(curve.points[place], latency)
+    if place >= len(curve.points):
+        return False
+    return latency is None or meets(curve.points[place], latency)
 
 
 def _cost(curve: Curve, idle: Power, served: int, replicas: int) -> int:

@@ -60,6 +60,9 @@ class Packing:
         self.bins, self.columns, self.paid = bins, columns, paid
         self._stock, self._shares = stock, _shares(columns, stock)
         self.seats: dict[int, Seat] = {}
+        self._taken = [-1] * (
+            1 + int(columns.service[-1])
+        )  # by service: its column, -1 without a seat
         self.on_node: defaultdict[int, set[int]] = defaultdict(set)
         self._pieces = pieces
         ends = [*columns.starts.tolist(), len(columns.service)]
@@ -88,6 +91,12 @@ class Packing:
         costs: Ints = columns.cost + SCALE * stock.idle[columns.kind] * columns.npus
         return costs, columns.npus <= left[columns.kind]
 
+    def seated(self) -> tuple[Ints, Ints]:
+        """Return the services that have a seat, ascending, and their columns."""
+        taken = np.array(self._taken, dtype=np.int64)
+        services = np.flatnonzero(taken >= 0)
+        return services, taken[services]
+
     def choices(self, service: int) -> list[int]:
         """Return the columns of a service worth trying, the cheapest at the prices first."""
         if service not in self._sorted:
@@ -109,6 +118,7 @@ class Packing:
     def unseat(self, service: int) -> Seat:
         """Take a service's seat, and return it."""
         seat = self.seats.pop(service)
+        self._taken[service] = -1
         self.bins.take(seat.piece, seat.counts)
         self._costs -= self.cost_of(seat.column)
         for number, _ in seat.counts:
@@ -205,6 +215,7 @@ class Packing:
 
     def _note(self, service: int, seat: Seat) -> None:
         self.seats[service] = seat
+        self._taken[service] = seat.column
         self._costs += self.cost_of(seat.column)
         for number, _ in seat.counts:
             self.on_node[number].add(service)

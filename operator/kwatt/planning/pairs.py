@@ -11,7 +11,7 @@ import numpy.typing as npt
 from kwatt.model.keys import Variant
 from kwatt.model.snapshot import PodShape, Service
 from kwatt.planning.capacity import Capacity
-from kwatt.planning.layout import UNLIMITED, Ints, bounded
+from kwatt.planning.layout import UNLIMITED, Ints, bounded, vector_of
 from kwatt.planning.menu import NEVER, Menu, menu_of
 from kwatt.planning.options import Offer, shape_on
 
@@ -50,14 +50,11 @@ class Pairs:
     def __init__(self, capacity: Capacity, wants: Sequence[Want]) -> None:
         self.menu = menu = menu_of(want.offers for want in wants)
         kinds = [capacity.kinds[o.variant.npu_class, o.variant.resource] for o in menu.offers]
-        slots = [
-            capacity.usable_of(kind) // npus
-            for kind, npus in zip(kinds, menu.npus.tolist(), strict=True)
-        ]
-        self.deepest = _vector([int(of_kind.max(initial=0)) for of_kind in slots])
+        deepest, slots = _slots(capacity, list(zip(kinds, menu.npus.tolist(), strict=True)))
+        self.deepest = _vector(deepest)
         service, offer = _every_pair(menu, wants)
         services = [want.service for want in wants]
-        latency = _vector(
+        latency = vector_of(
             [NEVER if s.latency_micros is None else s.latency_micros for s in services]
         )
         best = _best_rates(menu, offer, latency[service])
@@ -74,29 +71,35 @@ class Pairs:
         self.latency = latency[self.service]
         self.target = _vector([want.target for want in wants])[self.service]
         self.in_part = np.array([want.in_part for want in wants], dtype=np.bool_)[self.service]
-        slots_in_all = _vector([int(of_kind.sum()) for of_kind in slots])[self.offer]
+        slots_in_all = _vector(slots)[self.offer]
         self.most = np.minimum(self._most(services), slots_in_all + self.strays)
-        least = _vector([bounded(max(1, s.min_replicas)) for s in services])[self.service]
-        enough = np.where(self.in_part, ceiling_of(self.target, best), 0)
-        self.least = np.maximum(least, enough)
+        fewest = np.maximum(1, vector_of([s.min_replicas for s in services]))
+        self.least = fewest[self.service]
+        if self.in_part.any():
+            enough = np.where(self.in_part, ceiling_of(self.target, best), 0)
+            self.least = np.maximum(self.least, enough)
 
     def meeting(self, place: int) -> _Bools:
         """Tell which pairs allow a share that the point at `place` covers.
 
         In part all do: `least` sees to it, and a plan may as well serve more.
         """
-        known = place < self.menu.sizes[self.offer]
-        meets = self.menu.p99[self.offer, place] <= self.latency
-        within: _Bools = known & (self.in_part | meets)
-        return within
+        meets: _Bools = self.menu.p99[:, place].take(self.offer) <= self.latency
+        if self.in_part.any():
+            meets |= self.in_part & (place < self.menu.sizes[self.offer])
+        return meets
 
-    def powers(self, place: int, at: Ints) -> Ints:
-        """Return, for pairs `at`, the power of the point at `place`, or the least from it on if in part."""
-        exact: Ints = self.menu.powers[self.offer[at], place]
+    def line(self, place: int, at: Ints) -> tuple[_Floats, _Floats]:
+        """Return, for pairs `at`, the power of the point below `place` and its rise by rate up to there.
+
+        In part it is the least power from each of the points on. Below the first point nothing rises.
+        """
+        offer, (power, slope) = self.offer[at], self.menu.line(self.menu.powers, place)
         if not self.in_part.any():
-            return exact
-        on: Ints = self.menu.powers_on[self.offer[at], place]
-        return np.where(self.in_part[at], on, exact)
+            return power.take(offer), slope.take(offer)
+        (least, by_rate), in_part = self.menu.line(self.menu.powers_on, place), self.in_part[at]
+        powers: _Floats = np.where(in_part, least.take(offer), power.take(offer))
+        return powers, np.where(in_part, by_rate.take(offer), slope.take(offer))
 
     def _most(self, services: Sequence[Service]) -> Ints:
         most = [UNLIMITED if s.max_replicas is None else bounded(s.max_replicas) for s in services]
@@ -114,10 +117,13 @@ class Pairs:
 
     def _host(self, services: Sequence[Service]) -> tuple[Ints, Ints]:
         """Return the millicores and MiB (rounded down) that one replica asks for."""
-        cpu = _vector([_cpu(s.shape) for s in services])[self.service]
-        memory = _vector([_memory(s.shape) for s in services])[self.service]
-        for number, service in enumerate(services):
-            for pair in np.flatnonzero(self.service == number).tolist() if service.shapes else ():
+        cpu = vector_of([s.shape.cpu_milli for s in services])
+        memory = vector_of([s.shape.memory_bytes for s in services]) // 2**20
+        cpu = np.minimum(cpu, _MOST_HOST)[self.service]
+        memory = np.minimum(memory, _MOST_HOST)[self.service]
+        for number in (n for n, service in enumerate(services) if service.shapes):
+            service = services[number]
+            for pair in np.flatnonzero(self.service == number).tolist():
                 npu_class = self.menu.offers[self.offer[pair]].variant.npu_class
                 shape = shape_on(service, npu_class)
                 cpu[pair], memory[pair] = _cpu(shape), _memory(shape)
@@ -128,7 +134,9 @@ class Pairs:
         needs = np.stack([self.menu.npus[self.offer], self.cpu, self.memory])
         largest = [_largest(capacity, kind) for kind in range(len(capacity.kinds))]
         most = np.array([nodes.max(axis=0, initial=-1) for nodes in largest]).T
-        fits: _Bools = np.array((needs <= most[:, self.kind]).all(axis=0))
+        fits = np.ones(len(self.kind), dtype=np.bool_)
+        for need, of_kind in zip(needs, most, strict=True):
+            fits &= need <= of_kind.take(self.kind)
         for kind, nodes in enumerate(largest):
             if len(nodes) > 1:
                 here = np.flatnonzero(fits & (self.kind == kind))
@@ -138,12 +146,21 @@ class Pairs:
     def _strays(self, wants: Sequence[Want]) -> tuple[Ints, _Floats]:
         replicas = np.zeros(len(self.service), dtype=np.int64)
         credit = np.zeros(len(self.service), dtype=np.float64)
-        for number, want in enumerate(wants):
-            for variant, stray in want.strays.items():
+        for number in (n for n, want in enumerate(wants) if want.strays):
+            for variant, stray in wants[number].strays.items():
                 for pair in np.flatnonzero(self.service == number).tolist():
                     if self.menu.offers[self.offer[pair]].variant == variant:
                         replicas[pair], credit[pair] = stray
         return replicas, credit
+
+
+def _slots(capacity: Capacity, asked: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    """Return, for NPUs of a kind, how many such replicas one node takes at most, and all nodes together."""
+    found: dict[tuple[int, int], tuple[int, int]] = {}
+    for kind, npus in sorted(set(asked)):
+        of_kind = capacity.usable_of(kind) // npus
+        found[kind, npus] = int(of_kind.max(initial=0)), int(of_kind.sum())
+    return [found[one][0] for one in asked], [found[one][1] for one in asked]
 
 
 def _largest(capacity: Capacity, kind: int) -> Ints:
@@ -195,8 +212,8 @@ def _best_rates(menu: Menu, offer: Ints, latency: Ints) -> Ints:
     """Return the highest rate of one replica within the latency limit, 0 without any."""
     best = np.zeros(len(offer), dtype=np.int64)
     for place in range(menu.rates.shape[1]):
-        meets = (place < menu.sizes[offer]) & (menu.p99[offer, place] <= latency)
-        best = np.where(meets, menu.rates[offer, place], best)
+        meets = menu.p99[:, place].take(offer) <= latency
+        best = np.where(meets, menu.rates[:, place].take(offer), best)
     return best
 
 

@@ -161,7 +161,7 @@ def _all_at_once(draft: Draft, everybody: Sequence[Service], few: int) -> Market
 
 
 def _is_whole(draft: Draft, service: Service) -> bool:
-    return any(holding.is_whole for holding in draft.holdings.get(service.key, ()))
+    return any([holding.is_whole for holding in draft.holdings.get(service.key, ())])
 
 
 def _seats(draft: Draft, everybody: Iterable[Service]) -> dict[ServiceKey, Holding]:

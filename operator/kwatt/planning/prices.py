@@ -208,7 +208,7 @@ def _first_of_each(columns: Columns, paid: Ints) -> tuple[Ints, Ints, Ints]:
 
     Rows are sorted as a table: that takes a tenth of the time that all columns in one sort take.
     """
-    lengths = np.diff([*columns.starts, len(paid)])
+    lengths = columns.lengths
     found: list[tuple[Ints, Ints, Ints]] = []
     for first in range(0, len(lengths), _BLOCK):
         length, start = lengths[first : first + _BLOCK], columns.starts[first : first + _BLOCK]

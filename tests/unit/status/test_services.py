@@ -124,7 +124,7 @@ def test_several_variants_are_told_apart() -> None:
     facts = service_facts({"target": 400, "rows": [ROW | {"rate": 300}]})
     two = b.variant(npus=2)
     (row,) = facts.rows
-    other = replace(row, variant=two, operating_point="batch-16", rate=b.rate(100))
+    other = row._replace(variant=two, operating_point="batch-16", rate=b.rate(100))
     points = (*facts.profile.points, b.point(npus=2, name="batch-16"))
     mixed = replace(
         facts,
