@@ -7,7 +7,7 @@ free on a node is then a multiple of the size, so any node with room will do (pl
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from kwatt.planning.ledger import Ledger, quota_needs
 from kwatt.planning.options import Demand
 
 Counts = list[tuple[int, int]]  # node numbers with replicas
+_NOTHING: Final = -2 * UNLIMITED  # what any node has, however overcommitted it is
 
 
 class Piece(NamedTuple):
@@ -286,6 +287,7 @@ class _Stack:
 
     def nodes_for(self, bins: Bins, piece: Piece) -> Iterable[tuple[int, int]]:
         nodes, place, npus = self._nodes, 0, piece.npus
+        cpu, memory = piece.cpu or _NOTHING, piece.memory or _NOTHING
         while place < len(nodes):
             number = nodes[place]
             if bins.npus[number] < npus or not bins.is_open(number):
@@ -293,9 +295,10 @@ class _Stack:
                 nodes[place] = nodes[-1]
                 nodes.pop()
                 continue
-            count = bins.fits(number, piece)
-            if count:
-                yield number, count
+            if bins.cpu[number] >= cpu and bins.memory[number] >= memory:
+                count = bins.fits(number, piece)
+                if count:
+                    yield number, count
             place += 1
 
 

@@ -97,6 +97,7 @@ class _Waiting:
         pools = {piece.pool: self._bins.pool_of(piece) for piece in alike}
         self._nodes = {number: set(pool.nodes) for number, pool in pools.items()}
         self._weights = _weights(self._needs, self._in_all())
+        self._groups: dict[tuple[int, ...], Ints] = {}  # by the pools that they may go to
         self._placed: dict[int, Counts] = {}
 
     def piece_of(self, service: int) -> Piece:
@@ -127,16 +128,43 @@ class _Waiting:
         return True
 
     def _fill(self, number: int) -> None:
-        """Place replicas on a node, a quarter of what it takes at a time, until none fits."""
-        admitting = [pool for pool, nodes in self._nodes.items() if number in nodes]
-        may_come = np.isin(self._pools, admitting)
-        while (group := self._best(number, may_come)) is not None:
-            service, piece = self._first(group), self._pieces[group]
-            most = min(self._bins.fits(number, piece), self._bins.quota(piece))
-            if most > 0:
-                self._put(service, number, min(self._missing[service], -(-most // 4)))
-            else:
-                may_come[group] = False
+        """Place replicas on a node, a quarter of what it takes at a time, until none fits.
+
+        A group that does not fit once will not fit later, so ever fewer are looked at.
+        """
+        bins, groups = self._bins, self._admitted(number)
+        needs, weights = self._needs.take(groups, axis=1), self._weights.take(groups, axis=1)
+        best, may_have_more = 0, True
+        while len(groups):
+            left = bins.npus[number], bins.cpu[number], bins.memory[number]
+            stays = needs[0] <= left[0]
+            stays &= needs[1] <= left[1]
+            stays &= needs[2] <= left[2]
+            stays[best] &= may_have_more
+            if not stays.all():
+                groups = groups[stays]
+                needs, weights = needs.compress(stays, axis=1), weights.compress(stays, axis=1)
+            if len(groups):
+                best = _best(weights, left)
+                may_have_more = self._put_quarter(number, int(groups[best]))
+
+    def _put_quarter(self, number: int, group: int) -> bool:
+        """Place a quarter of the replicas of a group that fit on a node; tell whether it may have more."""
+        service, piece = self._first(group), self._pieces[group]
+        most = min(self._bins.fits(number, piece), self._bins.quota(piece))
+        if most <= 0:
+            return False
+        self._put(service, number, min(self._missing[service], -(-most // 4)))
+        return bool(self._count[group] > 0)
+
+    def _admitted(self, number: int) -> Ints:
+        """Return the groups with replicas that wait and that a node admits."""
+        pools = tuple(pool for pool, nodes in self._nodes.items() if number in nodes)
+        if pools not in self._groups:
+            self._groups[pools] = np.flatnonzero(np.isin(self._pools, pools))
+        groups = self._groups[pools]
+        groups = self._groups[pools] = groups[self._count[groups] > 0]
+        return groups
 
     def _put(self, service: int, number: int, count: int) -> None:
         piece = self.piece_of(service)
@@ -145,16 +173,6 @@ class _Waiting:
         self._placed.setdefault(service, []).append((number, count))
         self._missing[service] -= count
         self._count[self._group[service]] -= count
-
-    def _best(self, number: int, may_come: npt.NDArray[np.bool_]) -> int | None:
-        """Return the group that goes best with what a node has left, None where none fits."""
-        bins = self._bins
-        left = bins.npus[number], bins.cpu[number], bins.memory[number]
-        fits, score = may_come & (self._count > 0), np.zeros(len(may_come))
-        for need, weight, rest in zip(self._needs, self._weights, left, strict=True):
-            fits &= need <= rest
-            score += weight * rest
-        return int(np.where(fits, score, -1.0).argmax()) if fits.any() else None
 
     def _first(self, group: int) -> int:
         """Return the service of a group that waits first."""
@@ -168,6 +186,14 @@ class _Waiting:
         bins, nodes = self._bins, self.nodes()
         npus, cpu, memory = (sum(of[n] for n in nodes) for of in (bins.npus, bins.cpu, bins.memory))
         return npus, cpu, memory
+
+
+def _best(weights: _Floats, left: Sequence[int]) -> int:
+    """Return the place of the group that goes best with what a node has left."""
+    score = weights[0] * left[0]
+    for weight, rest in zip(weights[1:], left[1:], strict=True):
+        score += weight * rest
+    return int(score.argmax())
 
 
 def _weights(needs: Ints, amounts: Sequence[int]) -> _Floats:
