@@ -93,8 +93,10 @@ def _ways_out(
     current = np.zeros(len(columns.starts), dtype=np.int64)
     current[inside] = stock.needs[scarce, chosen[inside]]
     here = columns.kind == kind
-    left = np.maximum(0, stock.amounts - used)[:, columns.kind]
-    fitting = ~here & (stock.needs <= left).all(axis=0)
+    left = np.maximum(0, stock.amounts - used)
+    fitting = ~here
+    for need, of_kind in zip(stock.needs, left, strict=True):
+        fitting &= need <= of_kind[columns.kind]
     fitting |= here & (stock.needs[scarce] < np.repeat(current, lengths))
     member = np.zeros(len(columns.starts), dtype=np.bool_)
     member[inside] = True

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kwatt.planning.bins import Bins, Piece
 
 _Key = tuple[int, int, int]  # cost per NPU, less the watts left per NPU, domain
+_UNBOUNDED = 2**62  # no budget has so much left
 _MOST_LOOKED_AT = 4  # closed nodes of one domain, which mostly are alike
 _TOLERANCE = 64  # a domain whose watts per NPU changed by less than this part is as good as before
 
@@ -105,14 +106,27 @@ class ClosedNodes:
             self._dead_since = self._bins.freed, least
             dead, self._dead = self._dead, []
             for domain in dead:
-                heapq.heappush(self._heap, self._key(domain))
+                if self._first(domain) is None:
+                    continue
+                if self._watts(domain) < least:
+                    self._dead.append(domain)
+                else:
+                    heapq.heappush(self._heap, self._key(domain))
 
     def _watts(self, domain: int) -> int:
         """Return the milliwatts that are left once the cheapest node of a domain is open."""
-        bins, first = self._bins, self._closed[domain][0][-1]
-        rooms = [bins.room[budget] for budget in bins.plain[first]]
-        rooms += [bins.room[budget] - bins.opening[first] for budget in bins.off[first]]
-        return min(rooms, default=self._dead_since[1])
+        first = self._closed[domain][0][-1]
+        return self._room(first, self._bins.opening[first])
+
+    def _room(self, number: int, opening: int) -> int:
+        """Return the milliwatts that the budgets over a node have left after `opening`, or _UNBOUNDED."""
+        bins, left = self._bins, _UNBOUNDED
+        room = bins.room
+        for budget in bins.plain[number]:
+            left = min(left, room[budget])
+        for budget in bins.off[number]:
+            left = min(left, room[budget] - opening)
+        return left
 
     def _fitting(self, domain: int, piece: Piece) -> int | None:
         """Return the cheapest node of a domain that takes a piece; nodes of a domain mostly are alike."""
@@ -161,11 +175,9 @@ class ClosedNodes:
         first = self._first(domain)
         if first is None:
             return 0, 0, domain
-        bins, room, opening = self._bins, self._bins.room, self._opening[domain]
-        rooms = [room[budget] for budget in bins.plain[first]]
-        rooms += [room[budget] - opening for budget in bins.off[first]]
-        others = bins.promised_at(first) - self._promised[domain]
-        left = (min(rooms) if rooms else 0) - others
+        left = self._room(first, self._opening[domain])
+        others = self._bins.promised_at(first) - self._promised[domain]
+        left = (0 if left == _UNBOUNDED else left) - others
         return self._closed[domain][0][0], -(left // max(1, self._npus[domain])), domain
 
 
