@@ -39,8 +39,12 @@ def fill(ledger: Ledger, spots: Spots, wanted: int, preferred: Ints | None = Non
 
     `preferred` is how many replicas of each spot disturb nobody: those are used first.
     """
-    if not np.any(fits(ledger.layout, ledger.room, spots, spots.opening)):
+    if not fits(ledger.layout, ledger.room, spots, spots.opening).any():
         return Filling({}, 0)
+    return _filled(ledger, spots, wanted, preferred)
+
+
+def _filled(ledger: Ledger, spots: Spots, wanted: int, preferred: Ints | None) -> Filling:
     board = Board(ledger.layout, spots, ledger.room, wanted)
     board.keep()
     if board.missing() and preferred is not None:
@@ -60,7 +64,7 @@ def fill_whole(
     """Return an assignment of exactly `wanted` replicas, or None when none is found."""
     if not may_take(ledger, spots, wanted):
         return None
-    filling = fill(ledger, spots, wanted, preferred)
+    filling = _filled(ledger, spots, wanted, preferred)
     return filling if filling.replicas == wanted else None
 
 
@@ -122,8 +126,7 @@ class Board:
         while self._new_left():
             within = self._fits()
             within[~self._closed()] = 0
-            places = self._cheapest(within)
-            if not places or not self._put(places[0], self._new_left()):
+            if not within.any() or not self._put(self._cheapest(within), self._new_left()):
                 return
 
     def _new_left(self) -> int:
@@ -146,12 +149,15 @@ class Board:
         )
         return [int(place) for place in places[order]]
 
-    def _cheapest(self, within: Ints) -> list[int]:
+    def _cheapest(self, within: Ints) -> int:
+        """Return the spot with the least idle watts for each replica, of those that take any."""
         places = np.flatnonzero(within)
         taken = np.minimum(within[places], self._new_left())
         idle_each = self.spots.opening[places] * _RATIO_SCALE // taken
-        order = np.lexsort((self.spots.nodes[places], -self._headroom(places), -taken, idle_each))
-        return [int(place) for place in places[order]]
+        best = np.flatnonzero(idle_each == idle_each.min())
+        places, taken = places[best], taken[best]
+        order = np.lexsort((self.spots.nodes[places], -self._headroom(places), -taken))
+        return int(places[order[0]])
 
     def _headroom(self, places: Ints) -> Ints:
         room = np.array(self.room, dtype=np.int64)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kwatt.planning.layout import UNLIMITED, Ints, Layout, bounded
-from kwatt.planning.ledger import Ledger
+from kwatt.planning.ledger import Ledger, node_needs
 from kwatt.planning.options import Demand
 
 
@@ -57,8 +57,12 @@ def spots_for(ledger: Ledger, demand: Demand, pool: Ints, incumbents: Mapping[in
 
 def new_slots(ledger: Ledger, demand: Demand, nodes: Ints) -> Ints:
     """Return how many new replicas the NPUs, cpu, memory and pods of each node allow."""
-    slots: Ints = np.minimum.reduce(list(ledger.slots(nodes, demand).values()))
-    return slots
+    slots: Ints = ledger.npus[nodes] // demand.variant.npus
+    for name, each in node_needs(demand).items():
+        if each > 0:
+            left = ledger.left[name][nodes]
+            np.minimum(slots, left if each == 1 else left // each, out=slots)
+    return np.maximum(slots, 0, out=slots)
 
 
 def only_kept(spots: Spots) -> Spots:
@@ -82,18 +86,27 @@ def with_more(spots: Spots, other: Spots) -> Spots:
 def headroom_over(layout: Layout, room: Ints, nodes: Ints) -> tuple[Ints, Ints]:
     """Return the least headroom over each node: of budgets without, and of those with `empty_off`."""
     domains = layout.domain_numbers[nodes]
-    plain = room[layout.plain_rooms].min(axis=1)[domains]
-    off = room[layout.off_rooms].min(axis=1)[domains]
-    return plain, off
+    return _least(room, layout.plain_rooms)[domains], _least(room, layout.off_rooms)[domains]
+
+
+def _least(room: Ints, table: Ints) -> Ints:
+    """Return the least of the rooms that each row of a table points to."""
+    first, *others = table.T
+    least: Ints = room[first]
+    for column in others:
+        np.minimum(least, room[column], out=least)
+    return least
 
 
 def fits(layout: Layout, room: Ints, spots: Spots, opening: Ints) -> Ints:
     """Return how many replicas each spot takes on its own, with the headroom given per budget."""
     plain, off = headroom_over(layout, room, spots.nodes)
     left = np.minimum(plain, off - opening)
-    by_watts = np.where(
-        spots.unit > 0, left // np.maximum(spots.unit, 1), np.where(left >= 0, UNLIMITED, 0)
-    )
+    if (spots.unit > 0).all():
+        by_watts = left // spots.unit
+    else:
+        free = np.where(left >= 0, UNLIMITED, 0)
+        by_watts = np.where(spots.unit > 0, left // np.maximum(spots.unit, 1), free)
     within: Ints = np.maximum(np.minimum(spots.slots, by_watts), 0)
     return within
 
@@ -107,9 +120,7 @@ def most_by_domain(layout: Layout, room: Ints, spots: Spots, fitting: Ints) -> i
     np.add.at(total, domains, np.minimum(fitting, UNLIMITED // max(1, len(fitting))))
     unit = int(spots.unit.min())
     if unit > 0:
-        room_left = np.minimum(
-            room[layout.plain_rooms].min(axis=1), room[layout.off_rooms].min(axis=1)
-        )
+        room_left = np.minimum(_least(room, layout.plain_rooms), _least(room, layout.off_rooms))
         total = np.minimum(total, np.maximum(room_left // unit, 0))
     return int(total.sum())
 
