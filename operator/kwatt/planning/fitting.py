@@ -5,11 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
 
-from kwatt.planning.bins import Bins, NodePool, Piece
+from kwatt.planning.bins import Bins, Piece
 from kwatt.planning.closed import ClosedNodes
 from kwatt.planning.exhausted import Exhausted, FreedNodes
 from kwatt.planning.layout import UNLIMITED, Ints, Layout
 from kwatt.planning.ledger import Ledger
+from kwatt.planning.node_pool import NodePool
 
 
 class FittingBins(Bins):
