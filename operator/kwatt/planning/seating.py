@@ -19,6 +19,7 @@ from kwatt.planning.layout import Ints
 from kwatt.planning.packing import Order, Packing
 from kwatt.planning.pieces import Pieces
 from kwatt.planning.prices import names_of
+from kwatt.planning.rounding import Rounding
 from kwatt.planning.shares import idle_of
 
 _WASTES: Final = (0, 15, 30)  # thousandths of watts that nodes filled in part are taken to waste
@@ -125,13 +126,18 @@ class Seating:
 
     def _seated(self, allotment: Allotment, steps: int) -> Packing:
         chosen, paid, stock, guide, _ = allotment
-        packing = self._packing(paid, stock, guide, steps)
-        return self._ended(_Begun(packing, packing.first_seats(chosen), chosen, stock))
+        return self._ended(self._begun(self._packing(paid, stock, guide, steps), chosen, stock))
 
     def _begun_plainly(self) -> _Begun:
         """Seat services as if there were no budgets, as far as these let them."""
         packing = self._packing(self._paid, self._stock, None, 0)
-        return _Begun(packing, packing.first_seats(self._plain), self._plain, self._stock)
+        return self._begun(packing, self._plain, self._stock)
+
+    def _begun(self, packing: Packing, chosen: Ints, stock: Stock) -> _Begun:
+        if not self._together:
+            columns = self._relaxation.columns
+            chosen = Rounding(self._capacity, columns, packing.paid, stock).rounded(chosen)
+        return _Begun(packing, packing.first_seats(chosen), chosen, stock)
 
     def _packing(self, paid: Ints, stock: Stock, guide: Guide | None, steps: int) -> Packing:
         bins = Bins(self._draft.layout, self._draft.crowd, guide)
