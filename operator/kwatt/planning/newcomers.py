@@ -25,7 +25,7 @@ from kwatt.planning.pairs import Want
 from kwatt.planning.pieces import Pieces
 from kwatt.planning.prices import prices_of
 from kwatt.planning.scarcity import lacking
-from kwatt.planning.seating import Seating
+from kwatt.planning.seating import seated
 
 
 class Market(NamedTuple):
@@ -64,7 +64,7 @@ def place_newcomers(
         return None
     relaxation = relaxation_of(capacity, columns)
     prices = prices_of(relaxation)
-    packing = Seating(draft, capacity, relaxation, prices, pieces).best()
+    packing = seated(draft, capacity, relaxation, prices, pieces)
     draft.hold_all(_holdings(packing, wants))
     return Market(relaxation, prices, is_all=columns is everything)
 

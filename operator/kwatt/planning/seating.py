@@ -18,12 +18,14 @@ from kwatt.planning.lagrangian import Prices, Relaxation, paid_at
 from kwatt.planning.layout import Ints
 from kwatt.planning.packing import Order, Packing
 from kwatt.planning.pieces import Pieces
-from kwatt.planning.prices import names_of
+from kwatt.planning.prices import names_of, prices_of
 from kwatt.planning.rounding import Rounding
 from kwatt.planning.shares import idle_of
+from kwatt.planning.weighing import Wanted, wanted_by, weighed
 
 _WASTES: Final = (0, 15, 30)  # thousandths of watts that nodes filled in part are taken to waste
 _FEW: Final = 50  # where more than this part of the services find no seat, no other waste is tried
+_WEIGHINGS: Final = 2  # the first changes what is wanted, and so what the sizes take
 MANY: Final = 2000  # services; with more, watts are left aside only where seats were wanting
 
 
@@ -41,6 +43,25 @@ _BY_SIZE: Final = _Ways((16, 4), 200)
 _TOGETHER: Final = _Ways(
     (4, 16), 10
 )  # what goes together differs in density, and wastes cpu anyhow
+
+
+def seated(
+    draft: Draft, capacity: Capacity, relaxation: Relaxation, prices: Prices, pieces: Pieces
+) -> Packing:
+    """Return the best packing found: as sizes say, and where somebody has no seat, as parts of nodes."""
+    seating, wanted = Seating(draft, capacity, relaxation, prices, pieces), Wanted()
+    found = [seating.best()]
+    for _ in range(_WEIGHINGS):
+        if seating.seats_all(found[-1]):
+            break
+        wanted += wanted_by(relaxation.columns, seating.plain)
+        problem = weighed(capacity, relaxation, wanted)
+        if problem is None:
+            break
+        prices = prices_of(problem.relaxation)
+        seating = Seating(draft, problem.capacity, problem.relaxation, prices, pieces)
+        found.append(seating.best())
+    return min(found, key=lambda packing: (-len(packing.seats), packing.cost))
 
 
 class Seating:
@@ -63,6 +84,11 @@ class Seating:
         self._stock = _stock(capacity, relaxation)
         self._plain = chosen_at(relaxation.columns, self._paid, self._stock)
 
+    @property
+    def plain(self) -> Ints:
+        """Return the columns, one per service, that are chosen without regard to budgets."""
+        return self._plain
+
     def best(self) -> Packing:
         """Return the best packing that is found."""
         if do_budgets_bind(self._capacity, self._relaxation.columns, self._plain):
@@ -73,7 +99,7 @@ class Seating:
         # The watts are enough in all, but maybe not on some racks.
         allotment = self._allotted(self._plain, 0)
         other = self._seated(allotment, self._ways.steps[0])
-        if self._seats_all(other) and other.cost <= self._most(allotment):
+        if self.seats_all(other) and other.cost <= self._most(allotment):
             return other
         return self._best([other, self._ended(plain)])
 
@@ -89,7 +115,7 @@ class Seating:
                 if settled is not None:
                     return settled
             before = allotment.chosen
-        if self._everybody <= MANY or not any(map(self._seats_all, found)):
+        if self._everybody <= MANY or not any(map(self.seats_all, found)):
             found.append(self._ended(self._begun_plainly()))
         return self._best(found)
 
@@ -99,7 +125,7 @@ class Seating:
         Or the best, where watts are too few however all are packed. One before the last may draw less, and
         leave lower priorities fewer watts.
         """
-        if self._seats_all(found[-1]):
+        if self.seats_all(found[-1]):
             return found[-1] if found[-1].cost <= most else None
         seated = max(len(packing.seats) for packing in found)
         return self._best(found) if seated < self._everybody - self._everybody // _FEW else None
@@ -121,7 +147,8 @@ class Seating:
     def _most(self, allotment: Allotment) -> int:
         return allotment.cost + allotment.cost // self._ways.near
 
-    def _seats_all(self, packing: Packing) -> bool:
+    def seats_all(self, packing: Packing) -> bool:
+        """Tell whether every service has a seat."""
         return len(packing.seats) == self._everybody
 
     def _seated(self, allotment: Allotment, steps: int) -> Packing:
@@ -148,7 +175,7 @@ class Seating:
         """Seat the others too where there is room, and lower the cost where everybody has a seat."""
         packing, left, chosen, stock = begun
         packing.seat_anyhow(packing.make_room(left, chosen, stock))
-        if self._seats_all(packing):
+        if self.seats_all(packing):
             improve(packing)
         return packing
 
