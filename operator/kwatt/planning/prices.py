@@ -6,6 +6,7 @@ so is all that decides, so that every machine finds the same.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -149,7 +150,7 @@ class _Supply:
 
     def earned(self, price: Ints) -> int:
         """Return what full nodes earn beyond their opening."""
-        return sum((np.maximum(0, self._profit(price)) * self._nodes).tolist())
+        return whole_sum(np.maximum(0, self._profit(price)) * self._nodes)
 
     def lack(self, price: Ints, used: Ints) -> _Floats:
         """Return the share of each resource and kind that is lacking, below 0 where some is left over.
@@ -189,9 +190,10 @@ class _Supply:
             np.maximum.at(each[number], self._kind, worth / np.maximum(amounts, 1) / 8)
         return each + 1
 
-    def _profit(self, price: Ints) -> Ints:
-        profit: Ints = (price[:, self._kind] * self._amounts).sum(axis=0) - self._opening
-        return profit
+    def _profit(self, price: Ints) -> _Floats:
+        """Return what each pool's node earns; exact unless prices rose without an end."""
+        profit: _Floats = (price.astype(np.float64)[:, self._kind] * self._amounts).sum(axis=0)
+        return profit - self._opening
 
     def _sum(self, chosen: npt.NDArray[np.bool_]) -> _Floats:
         """Return what the chosen pools have in all, by resource and kind."""
@@ -201,6 +203,11 @@ class _Supply:
             for amounts in self._amounts
         ]
         return np.array(rows)
+
+
+def whole_sum(amounts: _Floats) -> int:
+    """Return the sum of whole numbers that may be beyond 64 bits, to the last digit below 2^53."""
+    return int(math.fsum(amounts.tolist()))
 
 
 def _first_of_each(columns: Columns, paid: Ints) -> tuple[Ints, Ints, Ints]:

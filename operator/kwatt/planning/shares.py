@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from kwatt.planning.capacity import Capacity
 from kwatt.planning.columns import SCALE, Columns
-from kwatt.planning.lagrangian import Relaxation, sum_of
+from kwatt.planning.lagrangian import Relaxation
 from kwatt.planning.layout import Ints
-from kwatt.planning.prices import LEAST_STEP, names_of
+from kwatt.planning.prices import LEAST_STEP, names_of, whole_sum
 
 _KEPT: Final = 0.9  # of the mean of what was taken, in each round of the ascent
 LEAST_USE: Final = 0.125  # a kind that nobody takes so far counts as if taken to this part
@@ -58,8 +58,8 @@ class Shares:
     def earned(self, price: Ints) -> int:
         """Return what nodes and watts earn at most at the prices, in milliwatts x SCALE."""
         self._take(price)
-        hosts = sum_of((price[1:-1] * self._amounts[1:-1]).ravel())
-        return sum_of(np.rint(self._taken * self._ratio).astype(np.int64)) + hosts
+        hosts = price[1:-1].astype(np.float64) * self._amounts[1:-1]
+        return whole_sum(np.rint(self._taken * self._ratio)) + whole_sum(hosts.ravel())
 
     def lack(self, price: Ints, used: Ints) -> _Floats:
         """Return the share of each resource and kind that is lacking, below 0 where some is left over."""

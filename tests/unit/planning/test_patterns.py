@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from fractions import Fraction
 
@@ -51,6 +52,14 @@ def test_larger_replicas_that_fill_nodes_leave_room_for_all() -> None:
     planned = plan(_fleet(services=301, nodes=363))
 
     assert planned.unplaced == ()
+
+
+def test_prices_of_what_there_is_too_little_of_overflow_nothing() -> None:
+    """No price ends the ascent where nobody has another way; of 361 nodes 300 are there, for 250 of 301."""
+    with warnings.catch_warnings(action="error"):
+        planned = plan(_fleet(services=301, nodes=300))
+
+    assert len(planned.unplaced) == 51
 
 
 def _fleet(services: int, nodes: int) -> Snapshot:
