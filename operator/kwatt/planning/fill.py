@@ -122,12 +122,16 @@ class Board:
                 return
 
     def open_nodes(self) -> None:
-        """Open empty nodes one by one, the one with the least idle watts per replica first."""
+        """Open empty nodes, those with the least idle watts per replica first; copies of a node together."""
         while self._new_left():
             within = self._fits()
             within[~self._closed()] = 0
-            if not within.any() or not self._put(self._cheapest(within), self._new_left()):
+            if not within.any():
                 return
+            places, each = self._cheapest(within)
+            for place in places[: self._alike_left(places[0], each)]:
+                if not self._put(place, min(each, self._new_left())):
+                    return
 
     def _new_left(self) -> int:
         return max(0, min(self.wanted, self.spots.quota) - self.placed)
@@ -149,15 +153,30 @@ class Board:
         )
         return [int(place) for place in places[order]]
 
-    def _cheapest(self, within: Ints) -> int:
-        """Return the spot with the least idle watts for each replica, of those that take any."""
+    def _cheapest(self, within: Ints) -> tuple[list[int], int]:
+        """Return the spot with the least idle watts for each replica, of those that take any, and how many.
+
+        Behind it are its copies, spots on the same node, as long as no other node is as good.
+        """
         places = np.flatnonzero(within)
         taken = np.minimum(within[places], self._new_left())
         idle_each = self.spots.opening[places] * _RATIO_SCALE // taken
         best = np.flatnonzero(idle_each == idle_each.min())
-        places, taken = places[best], taken[best]
-        order = np.lexsort((self.spots.nodes[places], -self._headroom(places), -taken))
-        return int(places[order[0]])
+        best = best[taken[best] == taken[best].max()]
+        places, each, numbers = places[best], int(taken[best[0]]), self.spots.nodes[places[best]]
+        if (numbers == numbers[0]).all():
+            return places.tolist(), each
+        order = np.lexsort((numbers, -self._headroom(places)))
+        return [int(places[order[0]])], each
+
+    def _alike_left(self, place: int, each: int) -> int:
+        """Return how many copies of a spot may be opened at once, with so many replicas on each; at least 1."""
+        spots, domain = self.spots, self.layout.domains[int(self.spots.nodes[place])]
+        watts = each * int(spots.unit[place])
+        opened = watts + int(spots.opening[place])
+        by_watts = [self.room[b] // watts for b in domain.plain if watts]
+        by_watts += [self.room[b] // opened for b in domain.off if opened]
+        return max(1, min([self._new_left() // each, *by_watts]))
 
     def _headroom(self, places: Ints) -> Ints:
         room = np.array(self.room, dtype=np.int64)
