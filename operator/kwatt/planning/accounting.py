@@ -42,13 +42,10 @@ def rows_of(layout: Layout, holdings: Mapping[ServiceKey, Sequence[Holding]]) ->
     """Return the placements of all holdings with their exact figures, sorted."""
     found: list[Row] = []
     for key in sorted(holdings):
-        if len(holdings[key]) == 1:
-            found += _rows(
-                layout, key, holdings[key][0]
-            )  # in the order of nodes, and so of their names
-            continue
         rows = [row for holding in holdings[key] for row in _rows(layout, key, holding)]
-        found += sorted(rows, key=lambda row: _order(row.placement))
+        if len(holdings[key]) > 1:  # those of one are in the order of nodes, and so of their names
+            rows.sort(key=lambda row: _order(row.placement))
+        found += rows
     return tuple(found)
 
 

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 REGRETTED: Final = 1000  # part of the draw that services may pay more than for what they want
 LEAST_STEPS: Final = 100  # between two plans of everything that only lower the draw
-OUTDATED_AFTER: Final = (
-    500  # steps after which a plan of everything draws less wherever most may move
-)
+OUTDATED_AFTER: Final = 500  # steps after which a plan of everything draws less if most may move
 REPRICED_AFTER: Final = 1000  # steps after which prices are found anew: by then demand is another
 
 

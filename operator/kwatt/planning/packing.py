@@ -60,9 +60,8 @@ class Packing:
         self.bins, self.columns, self.paid = bins, columns, paid
         self._stock, self._shares = stock, _shares(columns, stock)
         self.seats: dict[int, Seat] = {}
-        self._taken = [-1] * (
-            1 + int(columns.service[-1])
-        )  # by service: its column, -1 without a seat
+        everybody = 1 + int(columns.service[-1])
+        self._taken = [-1] * everybody  # by service: its column, -1 without a seat
         self.on_node: defaultdict[int, set[int]] = defaultdict(set)
         self._pieces = pieces
         ends = [*columns.starts.tolist(), len(columns.service)]

@@ -1,7 +1,7 @@
 """Class prices by dual ascent (planner reference 6): what an NPU of each kind is worth while others want it.
 
-Where nodes may run out of cpu or memory first, these have prices as well. Prices are whole numbers, and
-so is all that decides, so that every machine finds the same.
+Where nodes may run out of cpu or memory first, these have prices as well. Prices are whole numbers, and what
+decides is exact or rounded as IEEE 754 says, so that every machine finds the same.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class Rounding:
     def __init__(self, capacity: Capacity, columns: Columns, paid: Ints, stock: Stock) -> None:
         """`paid` is what columns cost at the prices."""
         self._columns, self._paid, self._stock = columns, paid, stock
-        self._ends = np.append(columns.starts[1:], len(columns.service))
+        self._lengths = columns.lengths
         kinds = range(len(capacity.kinds))
         of_kinds = [_by_cost(capacity, kind) for kind in kinds]
         none = np.zeros(1, dtype=np.int64)
@@ -80,20 +80,18 @@ class Rounding:
 
         `sparing`: whoever goes pays for what he opens elsewhere, even if others could share it.
         """
-        used = self._stock.used(self._columns, chosen)
+        before, used = chosen, self._stock.used(self._columns, chosen)
         room = int(self._npus[kind][self._nodes(kind, int(used[0, kind])) - 1])
-        before = chosen
         for _ in range(_ROUNDS):
-            excess = int(used[0, kind]) - room
-            if excess <= 0:
-                return self._without_needless(before, chosen, kind, -excess)
             ways = self._ways_out(chosen, used, kind, sparing=sparing)
-            after = self._moved(chosen, used, kind, excess, ways)
+            after = self._moved(chosen, used, kind, int(used[0, kind]) - room, ways)
             if after is chosen:
                 return None
             chosen, used = after, self._stock.used(self._columns, after)
-        excess = int(used[0, kind]) - room
-        return self._without_needless(before, chosen, kind, -excess) if excess <= 0 else None
+            spare = room - int(used[0, kind])
+            if spare >= 0:
+                return self._without_needless(before, chosen, kind, spare)
+        return None
 
     def _ways_out(
         self, chosen: Ints, used: Ints, kind: int, *, sparing: bool
@@ -104,7 +102,9 @@ class Rounding:
         """
         columns, needs = self._columns, self._stock.needs
         inside = np.flatnonzero(columns.kind[chosen] == kind)
-        lengths = self._ends[inside] - columns.starts[inside]
+        if not len(inside):
+            return inside, inside, inside
+        lengths = self._lengths[inside]
         first = np.cumsum(lengths) - lengths
         at = np.arange(lengths.sum()) + np.repeat(columns.starts[inside] - first, lengths)
         goal, now = columns.kind[at], np.repeat(chosen[inside], lengths)
@@ -115,8 +115,6 @@ class Rounding:
         if sparing:
             more += self._extra(at, used, kind)
         more = np.where(goes, more, _NEVER)
-        if not len(inside):
-            return inside, inside, inside
         least = np.minimum.reduceat(more, first)
         best = np.flatnonzero(more == np.repeat(least, lengths))
         _, unique = np.unique(np.repeat(np.arange(len(inside)), lengths)[best], return_index=True)
